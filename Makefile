@@ -1,0 +1,61 @@
+# Everything runs from .venv, which each target makes as far as it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+# Several nodes may start from one checkout at once. Without flock(1) they must take turns.
+LOCK := $(if $(shell command -v flock),flock Makefile)
+
+# Checks and tests start from defaults, whatever the shell has set for a node.
+NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
+	HOST NODE_ID NODE_STATE_FILE PORT PUBLIC_URL
+CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench prove-convergence clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others from the environment
+	@exec $(BIN)/python manage.py rungossip
+
+test: venv-dev ## Run the whole suite; ARGS are passed to pytest
+	@$(CLEAN) $(BIN)/python -m pytest $(ARGS)
+
+check: venv-dev ## Formatting, lint, types, migrations, deployment checks
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(CLEAN) $(BIN)/mypy
+	@$(CLEAN) sh -ec 'GOSSIP_DATA_DIR=$$(mktemp -d); export GOSSIP_DATA_DIR; \
+		trap "rm -rf $$GOSSIP_DATA_DIR" EXIT; set -x; \
+		$(BIN)/python manage.py makemigrations --check --dry-run; \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING'
+
+format: venv-dev ## Format, and repair what lint can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: venv-dev ## Measure, and write docs/benchmarks.md
+	@$(CLEAN) $(BIN)/python -m tests.benchmarks
+
+prove-convergence: venv-dev ## Run the long simulations, resuming where they stopped
+	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_convergence
+
+clean: ## Remove the virtual environment and caches, not the nodes' data
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A copy of what was installed last, kept in the environment, tells whether to install again.
+.PHONY: venv-runtime venv-dev
+venv-runtime: WANTED := requirements.txt
+venv-dev: WANTED := requirements.txt requirements-dev.txt
+venv-runtime venv-dev:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	@$(LOCK) sh -ec ' \
+		cat $(WANTED) | cmp -s - $(VENV)/$@ && exit; \
+		echo "installing $(lastword $(WANTED)) into $(VENV)"; \
+		$(PYTHON) -m venv $(VENV); \
+		$(PIP) -r $(lastword $(WANTED)); \
+		cat $(WANTED) > $(VENV)/$@'

@@ -1,0 +1,39 @@
+"""When silence becomes suspicion, and suspicion removal (M2, M3).
+
+Both of the operator's clocks run on our own evidence: frames from the member on its own links. A
+member that we hold no link to stays active until a dial of it fails, which the node reports to
+`suspect`; one that cannot be dialed at all is given two heartbeats (M8).
+"""
+
+from gossip.core.config import Config
+from gossip.core.members import Member, Status
+
+
+def judge(member: Member, *, linked: bool, now: float, config: Config) -> Status | None:
+    """The status that this member deserves now; None when its time is over and it is removed."""
+    silence = now - member.silent_since
+    if member.status is not Status.ACTIVE:
+        return member.status if silence < config.cleanup_timeout else None
+    if linked:
+        limit = config.suspicion_timeout
+    elif member.record.gossip_endpoint is None:
+        limit = 2 * config.heartbeat_interval
+    else:
+        return Status.ACTIVE
+    return Status.ACTIVE if silence < limit else Status.SUSPECTED
+
+
+def median_skew(members: list[Member]) -> float:
+    """Seconds by which the clocks of these members are ahead of ours, in the middle (E4)."""
+    skews = sorted(member.skew for member in members if member.skew is not None)
+    return skews[len(skews) // 2] / 1000 if skews else 0.0
+
+
+def out_of_step(members: list[Member], config: Config) -> bool:
+    """Whether our clock is off by more than the allowed skew from most members (E4).
+
+    One member alone proves nothing: it may be the one that is wrong.
+    """
+    skews = [abs(member.skew) / 1000 for member in members if member.skew is not None]
+    off = sum(skew > config.max_clock_skew for skew in skews)
+    return len(skews) >= 2 and 2 * off > len(skews)

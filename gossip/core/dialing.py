@@ -1,0 +1,224 @@
+"""Whom to dial, and when (M7, L4).
+
+Theory of operation. Every URL worth dialing is a target of one of four kinds. Bootstrap peers are
+retried for ever. Members whose link broke are redialed at once, then with exponential backoff and
+full jitter. Members that were removed or stored in an earlier life stay targets for a day. Names
+that we only heard of get one dial, within a budget that keeps a hostile list from turning us into
+a port scanner.
+
+The longest wait for bootstrap and lost peers grows with the number of active members, so that the
+whole cluster together dials a missing peer at a constant rate.
+"""
+
+from collections.abc import Iterator
+from enum import IntEnum
+from random import Random
+
+import msgspec
+
+from gossip.core.config import Config
+
+_NEVER = float("inf")
+_LONGEST_WAIT = 300.0
+"""Seconds: even in a huge cluster a node looks for its bootstrap peers now and then."""
+
+
+_OWN_URLS = 100
+"""Own addresses remembered; more than a host has, less than a liar could make us keep."""
+
+
+class Kind(IntEnum):
+    """Why we dial; a greater kind replaces a lesser one for the same URL."""
+
+    HEARSAY = 0
+    LOST = 1
+    MEMBER = 2
+    BOOTSTRAP = 3
+
+
+class Target(msgspec.Struct, kw_only=True):
+    """A URL to dial."""
+
+    url: str
+    kind: Kind
+    due: float
+    """Monotonic seconds."""
+    node_id: str | None = None
+    """Whom we expect there; None until we know."""
+    loopback: bool = False
+    """A loopback address is allowed: the operator or a loopback peer named it."""
+    introducer: int = 0
+    """The link on which we heard of it."""
+    attempts: int = 0
+    until: float = _NEVER
+    """When a lost member is given up."""
+    dialing: bool = False
+
+
+class DialPlan:
+    """All targets, and the budget of hearsay."""
+
+    def __init__(self, config: Config, rng: Random) -> None:
+        self._config = config
+        self._rng = rng
+        self._targets: dict[str, Target] = {}
+        self._own: dict[str, None] = {}
+        self._tokens = float(config.dial_burst)
+        self._refilled = 0.0
+
+    def __len__(self) -> int:
+        return len(self._targets)
+
+    def get(self, url: str) -> Target | None:
+        """The target of this URL."""
+        return self._targets.get(url)
+
+    def is_own(self, url: str) -> bool:
+        """Whether dialing this URL once led back to ourselves (M7)."""
+        return url in self._own
+
+    def want(self, target: Target) -> bool:
+        """Add a target, or strengthen the one there is. False when it was refused.
+
+        A hearsay queue that is full drops its oldest name of the most talkative introducer.
+        """
+        if target.url in self._own:
+            return False
+        held = self._targets.get(target.url)
+        if held is not None:
+            if not held.dialing and (target.kind >= held.kind or held.kind is Kind.LOST):
+                # A lost member that somebody sees is worth a dial now: so a healed network merges.
+                held.due = min(held.due, target.due)
+            if target.kind >= held.kind:
+                held.until = target.until
+                # Hearsay must not say who is behind the address of a bootstrap peer.
+                held.node_id = target.node_id or held.node_id
+            held.kind = max(held.kind, target.kind)
+            held.loopback = held.loopback or target.loopback
+            return True
+        if target.kind is Kind.HEARSAY:
+            self._make_room()
+        self._targets[target.url] = target
+        return True
+
+    def expect(self, url: str, node_id: str) -> None:
+        """The peer behind this URL said who it is."""
+        if (target := self._targets.get(url)) is not None:
+            target.node_id = node_id
+
+    def opened(self, url: str) -> None:
+        """A dial led to a connection; it counts as a success once the peer joins."""
+        if (target := self._targets.get(url)) is not None:
+            target.dialing = False
+            target.due = _NEVER
+
+    def settled(self, node_id: str) -> None:
+        """We hold a link to this node: nothing of it needs dialing."""
+        for target in self._of(node_id):
+            target.due = _NEVER
+            target.attempts = 0
+            target.dialing = False
+            if target.kind is not Kind.BOOTSTRAP:
+                del self._targets[target.url]
+
+    def unsettled(self, url: str | None, node_id: str | None, due: float) -> None:
+        """The last link to this node, or one that we dialed to this URL, is gone."""
+        for target in list(self._targets.values()):
+            known = target.url == url or (node_id is not None and target.node_id == node_id)
+            if known and not target.dialing and target.due == _NEVER:
+                target.due = due
+
+    def failed(self, url: str, now: float, active: int) -> Target | None:
+        """A dial failed, or its connection closed before a `join`. Returns the target.
+
+        `active` is how many members are active; it stretches the wait (M7).
+        """
+        target = self._targets.get(url)
+        if target is None:
+            return None
+        target.dialing = False
+        if target.kind is Kind.HEARSAY or target.until <= now:
+            del self._targets[url]
+            return target
+        backoff = self._config.dial_backoff * 2 ** min(target.attempts, 16)
+        wait = min(self._longest_wait(target, active), backoff)
+        target.attempts += 1
+        target.due = now + self._rng.uniform(0, wait)
+        return target
+
+    def lost(self, node_id: str, now: float) -> None:
+        """A member was removed: keep looking for it for a day (M7)."""
+        for target in self._of(node_id):
+            if target.kind is Kind.MEMBER:
+                target.kind = Kind.LOST
+                target.until = now + self._config.lost_for
+        lost = [target for target in self._targets.values() if target.kind is Kind.LOST]
+        for target in lost[: max(0, len(lost) - self._config.limits.lost)]:
+            del self._targets[target.url]
+
+    def forget(self, node_id: str, now: float, active: int) -> None:
+        """A member left in order: dial it no more, unless the operator named it."""
+        for target in self._of(node_id):
+            if target.kind is Kind.BOOTSTRAP:
+                target.due = now + self._longest_wait(target, active)
+            else:
+                del self._targets[target.url]
+
+    def own(self, url: str) -> None:
+        """This URL is our own address."""
+        if len(self._own) >= _OWN_URLS:
+            del self._own[next(iter(self._own))]
+        self._own[url] = None
+        self._targets.pop(url, None)
+
+    def take_due(self, now: float) -> Iterator[Target]:
+        """The targets to dial now; they count as being dialed until told otherwise."""
+        self._refill(now)
+        parallel = sum(
+            target.dialing and target.kind is Kind.HEARSAY for target in self._targets.values()
+        )
+        # The newest names first: old gossip is the least likely to be true.
+        for target in reversed(list(self._targets.values())):
+            if target.dialing or target.due > now:
+                continue
+            if target.kind is Kind.HEARSAY:
+                if self._tokens < 1 or parallel >= self._config.dial_parallel:
+                    continue
+                self._tokens -= 1
+                parallel += 1
+            target.dialing = True
+            yield target
+
+    def next_due(self, now: float) -> float | None:
+        """When to call `take_due` next, right after it was called; None when nothing waits."""
+        dues = [t.due for t in self._targets.values() if not t.dialing and t.due < _NEVER]
+        later = [due for due in dues if due > now]
+        if len(later) < len(dues):
+            # Names that only the budget holds back: it refills in this time.
+            later.append(now + 1 / self._config.dial_rate)
+        return min(later, default=None)
+
+    def _longest_wait(self, target: Target, active: int) -> float:
+        longest = self._config.dial_backoff_max
+        if target.kind is Kind.MEMBER:
+            return longest
+        return min(longest * max(1, active), _LONGEST_WAIT)
+
+    def _of(self, node_id: str) -> list[Target]:
+        return [target for target in self._targets.values() if target.node_id == node_id]
+
+    def _refill(self, now: float) -> None:
+        gained = (now - self._refilled) * self._config.dial_rate
+        self._tokens = min(float(self._config.dial_burst), self._tokens + gained)
+        self._refilled = now
+
+    def _make_room(self) -> None:
+        heard = [target for target in self._targets.values() if target.kind is Kind.HEARSAY]
+        if len(heard) < self._config.dial_queue:
+            return
+        crowd: dict[int, list[Target]] = {}
+        for target in heard:
+            crowd.setdefault(target.introducer, []).append(target)
+        oldest = next((t for t in max(crowd.values(), key=len) if not t.dialing), None)
+        if oldest is not None:
+            del self._targets[oldest.url]

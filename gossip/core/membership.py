@@ -1,0 +1,471 @@
+"""Joining, leaving, being silent: who is with us, and how we get to them (sections 6 and 7).
+
+Theory of operation. A node dials, says `join`, and is answered by the end that accepted (W4). From
+then on both list each other as long as frames arrive on a link of their own; everything else that
+is said about a member is a name to dial. When the last link to a member breaks we redial at once:
+a refused dial is evidence enough to suspect it.
+"""
+
+import msgspec
+
+from gossip.core import addresses
+from gossip.core.codec import forwarded
+from gossip.core.context import CloseCode, Context
+from gossip.core.detector import judge
+from gossip.core.dialing import DialPlan, Kind, Target
+from gossip.core.effects import Dial, ForgetPeer, NoticeKind, StorePeer
+from gossip.core.links import Link
+from gossip.core.members import Member, PeerRecord, Status
+from gossip.core.messages import Heartbeat, Join, Message, PeerList, Roots
+from gossip.core.reconcile import Repair
+from gossip.core.replica import Replica
+
+DIAL_TIMER = "dial"
+
+_NEWCOMER = 5.0
+"""Seconds after dialing in which a node is new and dials the names that it is told at once."""
+_REDIAL_SPREAD = 0.05
+"""Seconds over which the first redials after a break are spread."""
+_STORED_AGAIN = 3_600.0
+"""Seconds after which an active member is stored again, so that its last sign of life is known."""
+
+
+class Membership:
+    """The members, the dial plan, and every message about either."""
+
+    def __init__(self, context: Context, replica: Replica, repair: Repair) -> None:
+        self._context = context
+        self._config = context.config
+        self._replica = replica
+        self._repair = repair
+        self._members = context.members
+        self._links = context.links
+        self.plan = DialPlan(context.config, context.rng)
+        self._answered: dict[str, float] = {}
+        """When a plain id was sent the whole state last (W4)."""
+        self.heartbeats_sent = 0
+
+    def start(self, peers: tuple[PeerRecord, ...]) -> None:
+        """Dial the bootstrap peers, and those remembered from an earlier life (M7)."""
+        now, wall = self._context.now
+        for url in self._config.bootstrap:
+            self.plan.want(Target(url=url, kind=Kind.BOOTSTRAP, due=now, loopback=True))
+        for peer in peers:
+            age = max(0, wall - peer.last_seen) / 1000
+            if peer.gossip_endpoint is None or age >= self._config.lost_for:
+                self._context.emit(ForgetPeer(peer.node_id))
+                continue
+            self.plan.want(
+                Target(
+                    url=peer.gossip_endpoint,
+                    kind=Kind.LOST,
+                    due=now,
+                    node_id=peer.node_id,
+                    # Where nobody trustworthy named a loopback endpoint, none was stored.
+                    loopback=addresses.names_loopback(peer.gossip_endpoint),
+                    until=now + self._config.lost_for - age,
+                )
+            )
+        self.dial_due()
+
+    # Dialing
+
+    def dial_due(self) -> None:
+        """Dial what is due, and come back when the next one is."""
+        now = self._context.now.monotonic
+        for target in self.plan.take_due(now):
+            if target.node_id is not None and self._links.linked(target.node_id):
+                self.plan.settled(target.node_id)
+                continue
+            self._context.stats.dials += 1
+            self._context.emit(Dial(target.url, target.loopback))
+        upcoming = self.plan.next_due(now)
+        if upcoming is not None:
+            self._context.set_timer(DIAL_TIMER, upcoming - now)
+
+    def dial_failed(self, url: str) -> None:
+        """A dial led nowhere: wait longer, and suspect the member that we hold no link to (M3)."""
+        self._context.stats.dials_failed += 1
+        target = self._failed(url)
+        member = self._members.get(target.node_id) if target and target.node_id else None
+        if (
+            member is not None
+            and member.status is Status.ACTIVE
+            and member.record.gossip_endpoint == url
+            and not self._links.linked(member.record.node_id)
+        ):
+            self._suspect(member, "its address does not answer")
+        self.dial_due()
+
+    def _failed(self, url: str) -> Target | None:
+        active = len(self._members.active())
+        return self.plan.failed(url, self._context.now.monotonic, active)
+
+    def opened(self, link: Link) -> None:
+        """A connection is open; whoever dialed speaks first (W3)."""
+        if link.dialed is not None:
+            self.plan.opened(link.dialed)
+            self._repair.with_roots(lambda ours: self._send_join(link, ours))
+
+    def _send_join(self, link: Link, ours: Roots) -> None:
+        context = self._context
+        if link.closing:
+            return
+        context.send(
+            [link], context.encoder.join(context.me, ours, context.now.wall, context.updates)
+        )
+        if link.dialed is not None:
+            link.join_id = context.encoder.last_id
+        link.introduced = True
+        self._links.changed()
+
+    def closed(self, link: Link, code: int | None) -> None:
+        """A connection is gone: redial its peer at once, if that was the last one."""
+        now = self._context.now.monotonic
+        if link.dialed is not None and not link.joined:
+            if code == CloseCode.OWN_ID:
+                self._context.notice(NoticeKind.OWN_URL, link.dialed)
+                self.plan.own(link.dialed)
+            else:
+                self._failed(link.dialed)
+        if link.peer is None or self._links.linked(link.peer):
+            return
+        self._replica.links_changed()
+        due = now + self._context.rng.uniform(0, _REDIAL_SPREAD)
+        member = self._members.get(link.peer)
+        if member is not None and member.status is not Status.INACTIVE:
+            if code != CloseCode.SILENT:
+                member.silent_since = now
+            self._want_member(member, due)
+        self.plan.unsettled(link.dialed, link.peer, due)
+
+    def _want_member(self, member: Member, due: float) -> None:
+        url = member.record.gossip_endpoint
+        if url is not None:
+            self.plan.want(
+                Target(
+                    url=url,
+                    kind=Kind.MEMBER,
+                    due=due,
+                    node_id=member.record.node_id,
+                    loopback=member.loopback,
+                )
+            )
+
+    # Joining
+
+    def join(self, link: Link, message: Message, join: Join, frame: str | bytes) -> None:
+        """Somebody introduces itself on its own link, or is introduced by a relay (W3, W4)."""
+        record = join.record
+        if message.sender != record.node_id:
+            self._context.refuse("join-sender")
+        elif not self._introduces_itself(link, message, record):
+            self.names(link, PeerList((record,)))
+            self._forward(link, message, frame)
+        elif record.node_id == self._config.node_id:
+            self._context.close(link, CloseCode.OWN_ID, "own id")
+        elif record.incarnation > self._context.now.wall + self._config.max_clock_skew * 1000:
+            self._context.refuse("incarnation")
+        else:
+            if link.dialed is None and not link.joined:
+                link.join_id = message.id
+            self._admit(link, record, join.roots)
+
+    @staticmethod
+    def _introduces_itself(link: Link, message: Message, record: PeerRecord) -> bool:
+        """Whether a `join` is about the other end of its link rather than passed on from afar.
+
+        A plain peer never answers the one who dialed it with a `join`, but relays those of others.
+        """
+        if link.peer is not None:
+            return message.sender == link.peer
+        return message.ttl == 0 and (link.dialed is None or record.extended)
+
+    def _admit(self, link: Link, record: PeerRecord, roots: Roots) -> None:
+        target = self.plan.get(record.gossip_endpoint or "")
+        heard_of = target is not None and target.kind is Kind.HEARSAY
+        new = record.node_id not in self._members
+        if not self._list(record, loopback=link.loopback):
+            return
+        first = not link.joined
+        if link.peer is None:
+            self._links.identify(link, record.node_id)
+        link.joined, link.extended = True, record.extended
+        link.record, link.incarnation = record, record.incarnation
+        self._links.changed()
+        self._replica.links_changed()
+        if link.dialed is not None:
+            self.plan.expect(link.dialed, record.node_id)
+        self.plan.settled(record.node_id)
+        if first and link.dialed is None:
+            self._answer(link, record)
+        if new and not heard_of:
+            self._announce(record)
+        if record.extended:
+            self._settle_duplicates(record.node_id)
+            self._repair.told(link, roots)
+
+    def _list(self, record: PeerRecord, *, loopback: bool) -> bool:
+        """Put a member on the table. False where there is no room."""
+        now, wall = self._context.now
+        endpoint = record.gossip_endpoint
+        if endpoint is not None and addresses.names_loopback(endpoint) and not loopback:
+            # It is alive, but its endpoint would lead us to ourselves (L4).
+            self._context.refuse("loopback-endpoint")
+            record = msgspec.structs.replace(record, gossip_endpoint=None)
+        known = self._members.get(record.node_id)
+        before = None if known is None else known.record
+        try:
+            status = self._members.joined(record, now, wall, loopback=loopback)
+        except OverflowError:
+            self._context.refuse("members-full")
+            return False
+        if status is None or status is Status.INACTIVE:
+            self._context.notice(NoticeKind.PEER_JOINED, record.node_id, endpoint or "")
+        elif status is Status.SUSPECTED:
+            self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
+        member = self._members.get(record.node_id)
+        if member is not None and (before is None or before != member.record):
+            self._store(member)
+        return True
+
+    def _store(self, member: Member) -> None:
+        member.stored_at = self._context.now.monotonic
+        record = msgspec.structs.replace(member.record, last_seen=member.seen_wall)
+        self._context.emit(StorePeer(record))
+
+    def _answer(self, link: Link, record: PeerRecord) -> None:
+        """Only the end that accepted answers, once for each connection (W4)."""
+        self._repair.with_roots(lambda ours: self._send_join(link, ours))
+        if record.extended:
+            return
+        now = self._context.now.monotonic
+        last = self._answered.get(record.node_id)
+        if last is not None and now - last < self._config.answer_again:
+            return
+        self._answered[record.node_id] = now
+        self._replica.dump(link)
+        context = self._context
+        others = [m.record for m in self._members.active() if m.record.node_id != record.node_id]
+        named = [other for other in others if other.gossip_endpoint is not None]
+        for frame in context.encoder.discovery(named, context.now.wall, context.updates):
+            context.send([link], frame)
+
+    def _announce(self, record: PeerRecord) -> None:
+        """Tell the others of a newcomer that nobody told us of; plain peers in their own way."""
+        if record.gossip_endpoint is None:
+            return
+        context = self._context
+        others = [other for other in self._links.best() if other.peer != record.node_id]
+        plain = [other for other in others if not other.extended]
+        context.send(plain, context.encoder.announcement(record, context.now.wall, context.updates))
+        for other in others:
+            if other.extended:
+                self._repair.name(other, [record.node_id])
+
+    def _settle_duplicates(self, node_id: str) -> None:
+        survivor = self._links.settle_duplicates(node_id, self._config.node_id)
+        if survivor is not None:
+            # It carries a frame at once, so that the others can close; and what was lost with
+            # them is found by comparing roots.
+            self._repair.ask(survivor)
+
+    def survived(self, link: Link) -> None:
+        """A link carried a frame: its duplicates are not needed any more (L2)."""
+        for other in self._links.replaced_by(link):
+            self._context.close(other, CloseCode.DUPLICATE, "duplicate link")
+
+    def identify_plain(self, link: Link, node_id: str) -> None:
+        """The id of a plain link that we dialed: what its own frames say (R1)."""
+        known = self._members.get(node_id)
+        if node_id == self._config.node_id or (known is not None and known.record.extended):
+            return
+        record = known.record if known is not None else PeerRecord(node_id=node_id)
+        if record.gossip_endpoint is None:
+            record = msgspec.structs.replace(record, gossip_endpoint=link.dialed)
+        self._admit(link, record, Roots(None, None))
+
+    # Names
+
+    def names(self, link: Link, names: PeerList) -> None:
+        """Somebody mentions others: names to dial, never evidence (M2)."""
+        if names.refused:
+            self._context.refuse("peer-record", names.refused)
+        now = self._context.now.monotonic
+        newcomer = link.dialed is not None and now - link.opened < _NEWCOMER
+        for record in names.records:
+            spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
+            self._mention(link, record, now + spread * self._config.hearsay_delay)
+        self.dial_due()
+
+    def _mention(self, link: Link, record: PeerRecord, due: float) -> None:
+        url, node_id = record.gossip_endpoint, record.node_id
+        if url is None or node_id == self._config.node_id or url == self._config.gossip_endpoint:
+            return
+        if self._links.linked(node_id):
+            return
+        if addresses.names_loopback(url) and not link.loopback:
+            self._context.refuse("loopback-endpoint")
+            return
+        member = self._members.get(node_id)
+        if member is not None and member.record.gossip_endpoint == url:
+            # Its address is being dialed already, more often than a mention deserves.
+            return
+        if self._members.earns_dial(node_id, self._context.now.monotonic):
+            self.plan.want(
+                Target(
+                    url=url,
+                    kind=Kind.HEARSAY,
+                    due=due,
+                    node_id=node_id,
+                    loopback=link.loopback,
+                    introducer=link.id,
+                )
+            )
+
+    # Leaving
+
+    def leave(self, link: Link, message: Message, frame: str | bytes) -> None:
+        """Somebody leaves in order; said by a relay it proves nothing (M6)."""
+        if message.sender == link.peer:
+            self.left(link.peer)
+        else:
+            self._context.refuse("leave-relayed")
+        self._forward(link, message, frame)
+
+    def left(self, node_id: str) -> None:
+        """A member said on its own link that it leaves."""
+        member = self._members.get(node_id)
+        if member is None or member.status is Status.INACTIVE:
+            return
+        self._members.mark(member, Status.INACTIVE)
+        self._replica.links_changed()
+        now = self._context.now.monotonic
+        member.silent_since = now
+        self.plan.forget(node_id, now, len(self._members.active()))
+        self._context.emit(ForgetPeer(node_id))
+        self._context.notice(NoticeKind.PEER_LEFT, node_id)
+
+    def _forward(self, link: Link, message: Message, frame: str | bytes) -> None:
+        """Pass a frame on with one hop less, never back to where it came from (R4)."""
+        ttl = min(message.ttl or 0, self._config.max_ttl)
+        others = [
+            other
+            for other in self._links.best()
+            if other.peer not in (link.peer, message.sender) and other.blocked_since is None
+        ]
+        if ttl < 1 or not others:
+            return
+        copy = forwarded(frame, ttl - 1, self._config.limits)
+        if copy is None:
+            self._context.refuse("not-forwarded")
+            return
+        chosen = self._context.rng.sample(others, min(self._config.fanout, len(others)))
+        self._context.stats.forwarded += len(chosen)
+        self._context.send(chosen, copy)
+
+    # Signs of life
+
+    def heartbeat(self, link: Link, message: Message, heartbeat: Heartbeat) -> None:
+        """A member says that it is alive; said by a relay it proves nothing (R1, W8)."""
+        member = self._members.get(message.sender)
+        if member is None or message.sender != link.peer:
+            return
+        member.heartbeats += 1
+        if heartbeat.timestamp is not None:
+            member.skew = heartbeat.timestamp - self._context.now.wall
+        if link.extended:
+            self._repair.overheard(link, heartbeat.roots)
+
+    def alive(self, link: Link) -> None:
+        """A frame came from this peer on its own link: that is evidence (M2)."""
+        member = self._members.get(link.peer or "")
+        if member is None:
+            if link.record is not None and self._list(link.record, loopback=link.loopback):
+                self._replica.links_changed()
+        elif member.status is Status.SUSPECTED:
+            self._members.revive(member, *self._context.now)
+            self._replica.links_changed()
+            self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id)
+        else:
+            member.silent_since, member.seen_wall = self._context.now
+
+    def beat(self) -> None:
+        """Tell every peer that we are alive."""
+        self.heartbeats_sent += 1
+        best = self._links.best()
+        plain = [link for link in best if not link.extended]
+        extended = [link for link in best if link.extended]
+        if plain:
+            self._send_heartbeat(plain, Roots(None, None), plain=True)
+        if extended:
+            self._repair.with_roots(
+                lambda ours: self._send_heartbeat(
+                    [link for link in extended if not link.closing], ours, plain=False
+                )
+            )
+
+    def _send_heartbeat(self, links: list[Link], ours: Roots, *, plain: bool) -> None:
+        context = self._context
+        frame = context.encoder.heartbeat(
+            ours, context.me.incarnation, context.now.wall, context.updates, plain=plain
+        )
+        context.send(links, frame)
+
+    # Silence
+
+    def tick(self) -> None:
+        """Look for silent links and members, once a second."""
+        for link in self._links:
+            if not link.closing:
+                self._judge_link(link)
+        for member in self._members:
+            self._judge_member(member)
+        horizon = self._context.now.monotonic - self._config.answer_again
+        self._answered = {id_: at for id_, at in self._answered.items() if at > horizon}
+        self.dial_due()
+
+    def _judge_link(self, link: Link) -> None:
+        now = self._context.now.monotonic
+        limits = self._config.limits
+        if link.blocked_since is not None and now - link.blocked_since >= limits.blocked_for:
+            self._context.close(link, CloseCode.SLOW_READER, "slow reader")
+            return
+        heartbeat = self._config.heartbeat_interval
+        if link.joined and not link.extended:
+            # A plain peer sends on one of its sockets only.
+            last = max(other.received for other in self._links.to(link.peer or ""))
+        else:
+            last = link.received
+        # An end that lost our `join`, or whose answer was lost, may well go on sending.
+        unanswered = link.dialed is not None and not link.joined and now - link.opened >= heartbeat
+        if unanswered or now - last >= 3 * heartbeat:
+            self._context.close(link, CloseCode.SILENT, "silent")
+
+    def _judge_member(self, member: Member) -> None:
+        node_id = member.record.node_id
+        now = self._context.now.monotonic
+        linked = self._links.linked(node_id)
+        status = judge(member, linked=linked, now=now, config=self._config)
+        if status is None:
+            self._remove(member)
+        elif status is Status.SUSPECTED and member.status is Status.ACTIVE:
+            self._suspect(member, "it is silent")
+        elif member.status is Status.ACTIVE and now - member.stored_at >= _STORED_AGAIN:
+            self._store(member)
+
+    def _suspect(self, member: Member, why: str) -> None:
+        self._members.mark(member, Status.SUSPECTED)
+        self._replica.links_changed()
+        self._context.notice(NoticeKind.PEER_SUSPECTED, member.record.node_id, why)
+
+    def _remove(self, member: Member) -> None:
+        node_id = member.record.node_id
+        left = member.status is Status.INACTIVE
+        self._members.bury(member)
+        self._replica.forget_peer(node_id)
+        self._replica.links_changed()
+        self._answered.pop(node_id, None)
+        if not left:
+            self.plan.lost(node_id, self._context.now.monotonic)
+            self._context.notice(NoticeKind.PEER_REMOVED, node_id)

@@ -1,0 +1,115 @@
+"""The five message types in all their shapes, as typed values (W2–W8, plain-peer samples).
+
+`codec.decode` makes them from bytes. A body says what was sent, not whether it is believed: that
+is the node's business.
+"""
+
+from typing import NamedTuple
+
+import msgspec
+
+from gossip.core.members import PeerRecord
+from gossip.core.roots import Root
+
+
+class Roots(NamedTuple):
+    """What a node says of its two sets; None where it did not say."""
+
+    state: Root | None
+    members: Root | None
+
+
+class Join(msgspec.Struct, frozen=True):
+    """Full information about the sender (W3), or about whoever's `join` was relayed."""
+
+    record: PeerRecord
+    roots: Roots
+
+
+class PeerList(msgspec.Struct, frozen=True):
+    """Names: `peer_discovery`, `peer_announcement`, or the `members` of an extended peer (M5)."""
+
+    records: tuple[PeerRecord, ...]
+    refused: int = 0
+    """Names left out because they were malformed or too many."""
+    plain: bool = True
+    """In the manner of a plain peer."""
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """The sender leaves in order (W5)."""
+
+    reason: str
+
+
+class Entries(msgspec.Struct, frozen=True):
+    """One update (`gossip`) or many (`sync` array), each still as JSON text."""
+
+    items: tuple[bytes, ...]
+    hops: int | None
+    """Hops left among extended peers; None where the sender did not say (S2)."""
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """The sender is alive (W8)."""
+
+    timestamp: int | None
+    """Milliseconds of the sender's clock."""
+    roots: Roots
+
+
+class RootExchange(msgspec.Struct, frozen=True):
+    """`x: root`: the sender's roots. We tell ours where they differ, unless it is an answer."""
+
+    roots: Roots
+    answer: bool
+
+
+class PageRequest(msgspec.Struct, frozen=True):
+    """`x: page` without entries: send me the entries behind this key (A2, A3)."""
+
+    after: str | None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """`x: page` with entries: a part of the sender's state, in the order of its keys."""
+
+    entries: Entries
+    next: str | None
+    """Ask for what comes behind this key; None at the end."""
+    root: Root | None
+
+
+class NamesRequest(msgspec.Struct, frozen=True):
+    """`x: members` without peers: name me your active members."""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """An exchange that we do not know: a newer version's; ignored and counted."""
+
+    x: str
+
+
+Body = (
+    Join
+    | PeerList
+    | Leave
+    | Entries
+    | Heartbeat
+    | RootExchange
+    | PageRequest
+    | Page
+    | NamesRequest
+    | Unknown
+)
+
+
+class Message(msgspec.Struct, frozen=True):
+    """One valid frame."""
+
+    sender: str
+    """The envelope's `from`."""
+    id: str
+    ttl: int | None
+    """Hops left as the sender says; None where that is no integer in 0 … 255 (R4)."""
+    body: Body

@@ -1,0 +1,396 @@
+"""The node: one door for everything that can happen, and the machines behind it.
+
+`Node.handle` checks a frame in the order of R1, cheapest first, and routes what it says to the
+machine whose business it is: `Membership` (who is with us), `Repair` (roots and pulls) or
+`Replica` (entries). It works in slices: where `More` is among the effects, the caller passes
+`Resumed` after everybody else had a turn, and no further frame before that.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+import msgspec
+
+from gossip.core.codec import decode
+from gossip.core.config import Config
+from gossip.core.context import CloseCode, Context
+from gossip.core.detector import median_skew, out_of_step
+from gossip.core.effects import Effect, More, Pause
+from gossip.core.entries import Entry
+from gossip.core.errors import EnvelopeFault, FrameFault
+from gossip.core.events import (
+    CommitFailed,
+    Committed,
+    DialFailed,
+    Event,
+    FrameReceived,
+    Instant,
+    LinkBlocked,
+    LinkClosed,
+    LinkId,
+    LinkOpened,
+    LinkWritable,
+    Restored,
+    Resumed,
+    Started,
+    StopRequested,
+    TimerFired,
+    WriteRequested,
+)
+from gossip.core.links import Link
+from gossip.core.membership import DIAL_TIMER, Membership
+from gossip.core.messages import (
+    Body,
+    Entries,
+    Heartbeat,
+    Join,
+    Leave,
+    Message,
+    NamesRequest,
+    Page,
+    PageRequest,
+    PeerList,
+    RootExchange,
+    Unknown,
+)
+from gossip.core.reconcile import Repair
+from gossip.core.replica import FLUSH_TIMER, Replica
+from gossip.core.spread import History
+from gossip.core.stats import MemberView, Overview, Stats
+
+_ROUND_TIMER = "round"
+_HEARTBEAT_TIMER = "heartbeat"
+_TICK_TIMER = "tick"
+_WHILE_STOPPING = LinkClosed | Committed | CommitFailed | WriteRequested
+"""Writers are answered to the end, if only to be refused."""
+_TICK = 1.0
+"""Seconds between two looks at what is silent: a fifth of the finest promise made of it."""
+
+
+class Node:
+    """One node of the cluster, without its clock, its sockets and its disk."""
+
+    def __init__(self, config: Config, rng: Random) -> None:
+        """`rng` is this node's own; the same seed and the same events give the same effects."""
+        self._config = config
+        self._context = Context(config, rng)
+        self._replica = Replica(self._context)
+        self._repair = Repair(self._context, self._replica)
+        self._membership = Membership(self._context, self._replica, self._repair)
+        self._data_seen = History(config.max_message_history, config.cleanup_timeout)
+        self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
+        self._handlers = self._event_handlers()
+        self._timers: dict[str, Callable[[], None]] = {
+            FLUSH_TIMER: self._replica.flush,
+            DIAL_TIMER: self._membership.dial_due,
+            _ROUND_TIMER: self._round,
+            _HEARTBEAT_TIMER: self._beat,
+            _TICK_TIMER: self._tick,
+        }
+
+    # The door
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]:
+        """Let something happen. Returns what is to be done about it, in order.
+
+        Never raises for what a peer or a client sent. An exception is a bug of this package, and
+        the node must not be used after it.
+        """
+        context = self._context
+        context.now = now
+        if context.stopping and not isinstance(event, _WHILE_STOPPING):
+            return []
+        self._route(event)
+        if self._replica.busy:
+            self._replica.work()
+        if self._repair.busy:
+            self._repair.work()
+        if not context.stopping:
+            self._replica.flush_soon()
+            if self._replica.busy or self._repair.busy:
+                context.emit(More())
+        return context.drain()
+
+    def _route(self, event: Event) -> None:
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            raise TypeError(f"no such event: {event!r}")
+        handler(event)
+
+    def _event_handlers(self) -> dict[type[Event], Callable[[Any], None]]:
+        replica = self._replica
+        return {
+            FrameReceived: self._frame,
+            Resumed: lambda _: None,
+            WriteRequested: lambda event: replica.write(event.request, event.key, event.value),
+            Committed: lambda event: replica.committed(event.requests),
+            CommitFailed: lambda event: replica.commit_failed(event.requests, event.detail),
+            TimerFired: self._timer_fired,
+            LinkOpened: self._opened,
+            LinkClosed: self._closed,
+            LinkBlocked: lambda event: self._blocked(event.link, self._context.now.monotonic),
+            LinkWritable: lambda event: self._blocked(event.link, None),
+            DialFailed: lambda event: self._membership.dial_failed(event.url),
+            Restored: lambda event: replica.restore(event.entries),
+            Started: self._start,
+            StopRequested: lambda _: self._stop(),
+        }
+
+    # Reading, from any thread: entries are immutable, and the map is only ever added to
+
+    @property
+    def stats(self) -> Stats:
+        """The live counters."""
+        return self._context.stats
+
+    def get(self, key: str) -> Entry | None:
+        """The committed entry of this key, be it a tombstone."""
+        return self._replica.state.get(key)
+
+    def entries(self) -> Iterator[Entry]:
+        """All committed entries in the order of their keys, tombstones included."""
+        return self._replica.state.entries()
+
+    def set_aside(self) -> list[Entry]:
+        """Entries from the future that wait to be applied (E4)."""
+        return self._replica.aside.entries()
+
+    def members(self) -> list[MemberView]:
+        """All other members, ordered by id."""
+        views = [
+            MemberView(
+                record=msgspec.structs.replace(member.record, last_seen=member.seen_wall),
+                status=member.status.value,
+                heartbeat_count=member.heartbeats,
+                linked=self._context.links.linked(member.record.node_id),
+            )
+            for member in self._context.members
+        ]
+        return sorted(views, key=lambda view: view.record.node_id)
+
+    def overview(self, now: Instant) -> Overview:
+        """This node now."""
+        context, state = self._context, self._replica.state
+        return Overview(
+            me=msgspec.structs.replace(context.me, last_seen=now.wall),
+            version=context.updates,
+            last_updated=self._replica.last_updated,
+            live=state.live,
+            total=len(state),
+            links=len(context.links),
+            heartbeats_sent=self._membership.heartbeats_sent,
+            stats=context.stats,
+            reasons=tuple(self._reasons()),
+        )
+
+    def _reasons(self) -> Iterator[str]:
+        active = self._context.members.active()
+        skew = median_skew(active)
+        if out_of_step(active, self._config):
+            yield f"clock: {skew:+.1f} s off from most peers, local writes are refused"
+        elif abs(skew) >= self._config.skew_reported:
+            yield f"clock: peers are {skew:+.1f} s from ours in the median"
+
+    # Life
+
+    def _start(self, event: Started) -> None:
+        context = self._context
+        context.me = msgspec.structs.replace(context.me, incarnation=event.incarnation)
+        self._replica.clock.raise_to(event.clock_floor)
+        # Nodes that start together must not speak together for ever after.
+        context.set_timer(_ROUND_TIMER, context.rng.uniform(0, self._config.interval))
+        context.set_timer(_HEARTBEAT_TIMER, context.rng.uniform(0, self._config.heartbeat_interval))
+        context.set_timer(_TICK_TIMER, _TICK)
+        self._membership.start(event.peers)
+
+    def _stop(self) -> None:
+        """Say `leave`, then close every link behind what was sent (W5, M6)."""
+        context = self._context
+        self._replica.flush()
+        leave = context.encoder.leave("shutdown", context.now.wall, context.updates)
+        context.send([link for link in context.links if link.joined and not link.closing], leave)
+        for link in context.links:
+            context.close(link, CloseCode.GOODBYE, "goodbye")
+        context.stopping = True
+
+    def _timer_fired(self, event: TimerFired) -> None:
+        if self._context.is_current(event.timer, event.generation):
+            self._timers[event.timer]()
+
+    def _beat(self) -> None:
+        self._context.set_timer(_HEARTBEAT_TIMER, self._config.heartbeat_interval)
+        self._membership.beat()
+
+    def _round(self) -> None:
+        """Compare notes with a few random peers (S4)."""
+        context = self._context
+        context.set_timer(_ROUND_TIMER, self._config.interval)
+        context.stats.gossip_rounds += 1
+        context.stats.last_gossip_time = context.now.wall
+        links = context.links.best()
+        for link in context.rng.sample(links, min(self._config.fanout, len(links))):
+            if link.extended:
+                self._repair.ask(link)
+            else:
+                self._replica.plain_round(link)
+
+    def _tick(self) -> None:
+        now = self._context.now.monotonic
+        self._context.set_timer(_TICK_TIMER, _TICK)
+        self._data_seen.forget_old(now)
+        self._control_seen.forget_old(now)
+        self._replica.apply_due()
+        self._repair.tick()
+        self._membership.tick()
+
+    # Links
+
+    def _opened(self, event: LinkOpened) -> None:
+        context = self._context
+        context.stats.links_opened += 1
+        link = context.links.open(event.link, event.dialed, event.remote_is_loopback, context.now)
+        if len(context.links) > self._config.limits.links:
+            context.refuse("links")
+            context.close(link, CloseCode.OVER_RATE, "too many links")
+        self._membership.opened(link)
+
+    def _closed(self, event: LinkClosed) -> None:
+        link = self._context.links.close(event.link)
+        if link is None:
+            return
+        self._context.stats.links_closed += 1
+        self._replica.forget_link(link.id)
+        self._repair.forget_link(link.id)
+        if not self._context.stopping:
+            self._membership.closed(link, event.code)
+            self._membership.dial_due()
+
+    def _blocked(self, link_id: LinkId, since: float | None) -> None:
+        link = self._context.links.get(link_id)
+        if link is not None:
+            link.blocked_since = since
+            if since is None:
+                self._replica.flush()
+
+    # Frames
+
+    def _frame(self, event: FrameReceived) -> None:
+        link = self._context.links.get(event.link)
+        if link is None:
+            return
+        link.received = self._context.now.monotonic
+        try:
+            if (message := self._decode(link, event.data)) is not None:
+                self._message(link, message, event.data)
+        except EnvelopeFault as fault:
+            # A plain peer relays what others made up, in good faith (R2).
+            if link.extended:
+                self._context.fault(link, fault.reason)
+            else:
+                self._context.refuse(fault.reason)
+        except FrameFault as fault:
+            self._context.fault(link, fault.reason)
+
+    def _decode(self, link: Link, data: str | bytes) -> Message | None:
+        """Size, rate, syntax, sender, seen before (R1). None for what is dropped without fault."""
+        context, limits = self._context, self._config.limits
+        # A plain peer that we dialed sends its whole state before we know what it is.
+        plain = not link.extended and (link.joined or link.dialed is not None)
+        size = (
+            len(data)
+            if isinstance(data, bytes) or data.isascii()
+            else len(data.encode("utf-8", "surrogatepass"))
+        )
+        if size > (limits.frame_accepted_plain if plain else limits.frame_accepted):
+            raise FrameFault("size")
+        until = link.count(size, context.now.monotonic, self._config)
+        if until is not None:
+            self._over_rate(link, until)
+        message = decode(data, limits)
+        if context.encoder.is_own(message.id):
+            context.stats.duplicates += 1
+            if isinstance(message.body, Join) and link.peer is None:
+                # The very frame that we sent as we dialed: the other end is ourselves (M7).
+                context.close(link, CloseCode.OWN_ID, "own id")
+            return None
+        if link.extended and message.sender != link.peer and self._speaks_for_itself(message):
+            raise EnvelopeFault("from")
+        history = self._data_seen if isinstance(message.body, Entries) else self._control_seen
+        if not history.add(message.id, context.now.monotonic):
+            context.stats.duplicates += 1
+            if isinstance(message.body, Leave) and message.sender == link.peer:
+                # A relay was faster than the one who leaves.
+                self._membership.left(link.peer)
+            return None
+        context.stats.messages_received += 1
+        return message
+
+    def _over_rate(self, link: Link, until: float) -> None:
+        context = self._context
+        context.emit(Pause(link.id, until))
+        since = link.over_rate_since
+        if since is not None and context.now.monotonic - since >= self._config.limits.over_rate_for:
+            link.over_rate_since = None
+            context.fault(link, "rate")
+
+    @staticmethod
+    def _speaks_for_itself(message: Message) -> bool:
+        """Whether an extended peer sends such a message only in its own name (R1)."""
+        match message.body:
+            case Join() | Heartbeat() | PeerList():
+                return message.ttl == 0
+            case RootExchange() | PageRequest() | Page() | NamesRequest() | Unknown():
+                return True
+            case _:
+                return False
+
+    def _message(self, link: Link, message: Message, frame: str | bytes) -> None:
+        if link.joined:
+            self._membership.alive(link)
+            self._membership.survived(link)
+        elif link.dialed is not None and self._names_plain_peer(message):
+            self._membership.identify_plain(link, message.sender)
+        match message.body:
+            case Entries() as entries:
+                self._replica.receive(link, entries)
+            case Join() as join:
+                self._membership.join(link, message, join, frame)
+            case Heartbeat() as heartbeat:
+                self._membership.heartbeat(link, message, heartbeat)
+            case Leave():
+                self._membership.leave(link, message, frame)
+            case PeerList() as names:
+                self._membership.names(link, names)
+            case exchange:
+                self._exchange(link, exchange)
+
+    def _exchange(self, link: Link, exchange: Body) -> None:
+        """Section 5, between extended peers only; who has not joined gets nothing (R6)."""
+        if not link.joined or not link.extended:
+            self._context.refuse("not-joined")
+            return
+        match exchange:
+            case RootExchange():
+                self._repair.told(link, exchange.roots, answer=not exchange.answer)
+            case PageRequest(after):
+                self._repair.serve(link, after)
+            case Page() as page:
+                self._repair.page(link, page)
+            case NamesRequest():
+                self._repair.name_members(link)
+            case _:
+                self._context.refuse("exchange")
+
+    @staticmethod
+    def _names_plain_peer(message: Message) -> bool:
+        """Whether a dialed link that has not joined shows by this frame whose it is (R1)."""
+        match message.body:
+            case Entries() as entries:
+                return message.ttl == 0 and entries.hops is None
+            case PeerList() as names:
+                return message.ttl == 0 and names.plain
+            case Heartbeat():
+                return message.ttl == 1
+            case _:
+                return False

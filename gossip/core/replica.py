@@ -1,0 +1,348 @@
+"""Our copy of the map: local writes, entries from peers, and pushing both on (sections 3 and 4).
+
+Theory of operation. A local write gets its version and is pending until the journal has committed
+it; only then is it merged, pushed and acknowledged (E7). What peers send is merged at once and
+written behind. Whatever was new is pushed on: what starts here goes to every link, what came with
+hops left goes to a few (S1, S2). Pushes wait a few milliseconds for company, but the first one
+after a pause leaves at once.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from math import ceil, log2
+
+import msgspec
+
+from gossip.core.codec import decode_entry, encode_entry
+from gossip.core.context import CloseCode, Context
+from gossip.core.detector import out_of_step
+from gossip.core.effects import Commit, NoticeKind, Reply, StoreEntry
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.errors import EntryFault, WriteRefused
+from gossip.core.events import LinkId, RequestId
+from gossip.core.links import Link
+from gossip.core.members import Status
+from gossip.core.messages import Entries
+from gossip.core.roots import Root
+from gossip.core.spread import Outbox
+from gossip.core.state import Aside, Clock, StateMap, next_version
+
+FLUSH_TIMER = "flush"
+
+_PLAIN_ROUND = 100
+"""Entries that a plain peer is sent in a round (S4): a guess, 100 times what it sends itself."""
+
+
+class _Arrival(msgspec.Struct):
+    """Entries of one frame that wait to be applied."""
+
+    link: Link
+    items: Iterator[bytes]
+    hops: int | None
+    source: Root | None
+    """Where they were pulled: the root of the set that they belong to."""
+    done: Callable[[], None] | None
+
+
+class Replica:
+    """The state, and the way in and out of it."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._config = context.config
+        self.state = StateMap()
+        self.clock = Clock()
+        self.aside = Aside(context.config.limits)
+        self.last_updated = 0
+        """Milliseconds of wall time of the last update applied."""
+        self.journal_failing = ""
+        """Why the last commit failed; empty when it did not."""
+        self._outbox = Outbox(context.config)
+        self._flushed_at = float("-inf")
+        self._flush_set = False
+        self._pending: dict[RequestId, Entry] = {}
+        self._pending_keys: dict[str, Entry] = {}
+        self._arrivals: deque[_Arrival] = deque()
+        self._dumps: dict[LinkId, Iterator[Entry]] = {}
+        self._cursors: dict[str, str | None] = {}
+        """For each plain peer the key up to which the rounds have come."""
+        self._hops: int | None = None
+
+    # Local writes
+
+    def restore(self, entries: Iterable[Entry]) -> None:
+        """Take entries from the store as they are."""
+        for entry in entries:
+            if self.state.merge(entry):
+                self._count(entry)
+
+    def write(self, request: RequestId, key: str, value: bytes | None) -> None:
+        """Begin a local write or delete; the journal says how it ends (E2, E7)."""
+        try:
+            entry = self._new_entry(key, value)
+        except WriteRefused as refusal:
+            self._context.stats.writes_refused += 1
+            self._context.emit(Reply(request, None, refusal.reason, str(refusal)))
+            return
+        self._pending[request] = entry
+        self._pending_keys[key] = entry
+        self._context.emit(Commit(request, entry, self._context.now.wall))
+
+    def _new_entry(self, key: str, value: bytes | None) -> Entry:
+        wall = self._context.now.wall
+        if self._context.stopping:
+            raise WriteRefused("stopping", "the node is stopping")
+        if out_of_step(self._context.members.active(), self._config):
+            raise WriteRefused("clock", "this node's clock is off from most of its peers")
+        if len(self._pending) >= self._config.limits.pending_writes:
+            raise WriteRefused("overloaded", "too many writes wait for the journal")
+        version = next_version(
+            self.clock.read(wall), self.state.get(key), self._pending_keys.get(key)
+        )
+        return Entry(key, version, value, None, wall, self._config.node_id)
+
+    def committed(self, requests: Iterable[RequestId]) -> None:
+        """These writes are durable: merge, spread, acknowledge, in the order of the commits."""
+        if self.journal_failing:
+            self.journal_failing = ""
+            self._context.notice(NoticeKind.JOURNAL_RECOVERED, "journal")
+        for request in requests:
+            entry = self._settle(request)
+            if entry is None:
+                continue
+            if self.state.merge(entry):
+                self._count(entry)
+                self._push_fresh(entry)
+            self._context.stats.writes += 1
+            self._context.emit(Reply(request, entry))
+
+    def commit_failed(self, requests: Iterable[RequestId], detail: str) -> None:
+        """These writes did not happen; nothing of them was seen by anybody."""
+        if not self.journal_failing:
+            self._context.notice(NoticeKind.JOURNAL_FAILING, "journal", detail)
+        self.journal_failing = detail or "unknown"
+        for request in requests:
+            if self._settle(request) is not None:
+                self._context.stats.writes_refused += 1
+                self._context.emit(Reply(request, None, "journal", detail))
+
+    def _settle(self, request: RequestId) -> Entry | None:
+        entry = self._pending.pop(request, None)
+        if entry is not None and self._pending_keys.get(entry.key) is entry:
+            del self._pending_keys[entry.key]
+        return entry
+
+    # Entries from peers
+
+    def receive(
+        self,
+        link: Link,
+        entries: Entries,
+        source: Root | None = None,
+        done: Callable[[], None] | None = None,
+    ) -> None:
+        """Apply the entries of one frame, some now and the rest in later slices (S5)."""
+        self._arrivals.append(_Arrival(link, iter(entries.items), entries.hops, source, done))
+
+    @property
+    def busy(self) -> bool:
+        """Whether a slice is left to do."""
+        return bool(self._arrivals) or any(map(self._may_dump, self._dumps))
+
+    def work(self) -> None:
+        """Do one slice of what waits."""
+        budget = self._config.limits.slice_entries
+        while self._arrivals and budget > 0:
+            arrival = self._arrivals.popleft()
+            taken = 0
+            for text in islice(arrival.items, budget):
+                self._receive_one(arrival, text)
+                taken += 1
+            if taken == budget:
+                # Perhaps there is more: behind the others, so that no link waits for a long one.
+                self._arrivals.append(arrival)
+            elif arrival.done is not None:
+                arrival.done()
+            budget -= max(taken, 1)
+        for link in list(filter(self._may_dump, self._dumps)):
+            self._dump_some(link)
+
+    def _receive_one(self, arrival: _Arrival, text: bytes) -> None:
+        try:
+            entry = decode_entry(text, self._config.limits)
+        except EntryFault as fault:
+            self._context.refuse(fault.reason)
+            return
+        if entry.version > self._horizon:
+            dropped = self.aside.add(entry, arrival.link.id)
+            self._context.refuse(dropped or "aside")
+        elif self._apply(entry):
+            self._pass_on(entry, arrival)
+
+    def _apply(self, entry: Entry) -> bool:
+        if not self.state.merge(entry):
+            self._context.stats.entries_stale += 1
+            return False
+        self._context.stats.entries_applied += 1
+        self._count(entry)
+        self._context.emit(StoreEntry(entry))
+        return True
+
+    def _count(self, entry: Entry) -> None:
+        self._context.updates += 1
+        self.last_updated = self._context.now.wall
+        self.aside.applied(entry.key)
+
+    @property
+    def _horizon(self) -> int:
+        """The latest version that is not from the future (E4)."""
+        return self._context.now.wall + int(self._config.max_clock_skew * 1000)
+
+    def apply_due(self) -> None:
+        """Apply what was set aside and whose time has come (E4).
+
+        Where something else was written meanwhile, that is what people last meant: it is published
+        again just above, the same entry wherever that is done.
+        """
+        for entry, overtaken in self.aside.due(self._horizon):
+            held = self.state.get(entry.key)
+            if not self._apply(entry):
+                continue
+            self._push_fresh(entry)
+            if overtaken and held is not None and entry.version < MAX_VERSION:
+                again = msgspec.structs.replace(
+                    held, version=entry.version + 1, _value_hash=None, _hash=None
+                )
+                if self._apply(again):
+                    self._push_fresh(again)
+
+    # Pushing on
+
+    def links_changed(self) -> None:
+        """Links or members changed: whether we reach everybody must be found out again."""
+        self._hops = None
+
+    def _full_hops(self) -> int:
+        """0 while we hold a link to every active or suspected member, else the full count (S1)."""
+        if self._hops is None:
+            others = [m for m in self._context.members if m.status is not Status.INACTIVE]
+            if all(self._context.links.linked(member.record.node_id) for member in others):
+                self._hops = 0
+            else:
+                depth = ceil(log2(len(others) + 1)) + 2
+                self._hops = max(self._config.max_ttl, depth)
+        return self._hops
+
+    def _push_fresh(
+        self, entry: Entry, but: str | None = None, holders: Root | None = None
+    ) -> None:
+        """Push an entry that starts here to everybody, except who sent it or surely holds it."""
+        links = [
+            link.id
+            for link in self._context.links.best()
+            if link.peer != but and (holders is None or link.roots.state != holders)
+        ]
+        self._outbox.add(entry, self._full_hops(), links)
+
+    def _pass_on(self, entry: Entry, arrival: _Arrival) -> None:
+        """Push an entry that was new to us further (S2)."""
+        hops = arrival.hops if arrival.link.extended else None
+        if hops is None:
+            self._push_fresh(entry, arrival.link.peer, arrival.source)
+        elif hops > 0:
+            others = [
+                link.id
+                for link in self._context.links.best()
+                if link.extended and link.peer != arrival.link.peer
+            ]
+            chosen = self._context.rng.sample(others, min(self._config.fanout, len(others)))
+            # Clamped like any hop count from outside (R4); a mesh of 2^32 needs no more.
+            self._outbox.add(entry, min(hops, 34) - 1, chosen)
+
+    def flush_soon(self) -> None:
+        """Send what waits: now, if the last time is long enough ago, else together later."""
+        if not self._outbox or self._flush_set:
+            return
+        wait = self._flushed_at + self._config.batch_delay - self._context.now.monotonic
+        if wait <= 0:
+            self.flush()
+        else:
+            self._flush_set = True
+            self._context.set_timer(FLUSH_TIMER, wait)
+
+    def flush(self) -> None:
+        """Send what waits for every link that drains; close those that wait for too much (S5)."""
+        self._flush_set = False
+        self._flushed_at = self._context.now.monotonic
+        writable = []
+        for link in self._context.links:
+            if link.closing:
+                self._outbox.drop(link.id)
+            elif link.blocked_since is None:
+                writable.append(link.id)
+            elif self._outbox.overflows(link.id):
+                self._context.close(link, CloseCode.SLOW_READER, "slow reader")
+        for batch in self._outbox.take(writable):
+            links = [found for id_ in batch.links if (found := self._context.links.get(id_))]
+            for frame in self._sync_frames(batch.entries, batch.hops):
+                self._context.send(links, frame)
+
+    def _sync_frames(self, entries: Iterable[bytes], hops: int | None) -> Iterator[bytes]:
+        context = self._context
+        return context.encoder.sync(entries, hops, context.now.wall, context.updates)
+
+    def forget_link(self, link: LinkId) -> None:
+        """The link is gone."""
+        self._outbox.drop(link)
+        self._dumps.pop(link, None)
+
+    # Plain peers: whole state on a join, some of it in each round
+
+    def dump(self, link: Link) -> None:
+        """Send the whole state on this link, in slices, as fast as it drains (W4)."""
+        self._dumps[link.id] = self.state.entries()
+
+    def _may_dump(self, link_id: LinkId) -> bool:
+        link = self._context.links.get(link_id)
+        return link is not None and link.blocked_since is None
+
+    def _dump_some(self, link_id: LinkId) -> None:
+        link = self._context.links.get(link_id)
+        page = self.page(self._dumps[link_id], self._config.limits.slice_entries)
+        if not page:
+            del self._dumps[link_id]
+        elif link is not None:
+            self._send_page(link, page)
+
+    def plain_round(self, link: Link) -> None:
+        """Send the entries that this plain peer was sent the longest ago (S4)."""
+        if link.peer is None or link.blocked_since is not None:
+            return
+        behind = self.state.behind(self._cursors.get(link.peer))
+        page = self.page(behind, _PLAIN_ROUND)
+        self._cursors[link.peer] = None if next(behind, None) is None else page[-1][0]
+        self._send_page(link, page)
+
+    def page(self, entries: Iterator[Entry], most: int) -> list[tuple[str, bytes]]:
+        """Take and encode the next entries: at most so many, and no more than a frame holds."""
+        limits = self._config.limits
+        # The last one may be the largest there is. Keys and names escape to six times their size;
+        # its key stands again in `next`, and a second name in the envelope.
+        room = limits.frame_sent - limits.value - 12 * (limits.key + limits.node_id) - 2_048
+        page: list[tuple[str, bytes]] = []
+        for entry in islice(entries, most):
+            text = encode_entry(entry)
+            page.append((entry.key, text))
+            room -= len(text) + 1
+            if room <= 0:
+                break
+        return page
+
+    def _send_page(self, link: Link, page: list[tuple[str, bytes]]) -> None:
+        for frame in self._sync_frames((text for _, text in page), None):
+            self._context.send([link], frame)
+
+    def forget_peer(self, node_id: str) -> None:
+        """The member was removed."""
+        self._cursors.pop(node_id, None)

@@ -1,0 +1,183 @@
+"""The replicated map: merging, versions for local writes, entries from the future.
+
+Theory of operation. `StateMap` holds for every key the greatest entry seen (E3) and can say its
+root: how many entries, and the sum of their hashes. Hashing costs ten times a merge, so changed
+keys are only noted and folded into the sum when somebody asks for the root.
+
+`Clock` makes versions from wall time alone; no version that we received ever raises it (E2).
+`Aside` keeps what came from the future until its time has come (E4).
+"""
+
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from gossip.core.config import Limits
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.errors import WriteRefused
+from gossip.core.roots import MODULUS, Root
+
+
+class StateMap:
+    """Key to greatest entry."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, Entry] = {}
+        self._sorted_keys: list[str] = []
+        self._keys_sorted = True
+        self._live = 0
+        self._sum = 0
+        self._counted = 0
+        self._unfolded: dict[str, Entry | None] = {}
+        """Changed keys, with the entry that the sum counts for them at present."""
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def live(self) -> int:
+        """How many keys have a value."""
+        return self._live
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of this key, be it a tombstone."""
+        return self._entries.get(key)
+
+    def merge(self, entry: Entry) -> bool:
+        """Keep the greater of this entry and ours. True when it was this one (E3)."""
+        key = entry.key
+        held = self._entries.get(key)
+        if not entry.supersedes(held):
+            return False
+        if held is None:
+            self._keys_sorted = False
+        self._live += (entry.value is not None) - (held is not None and held.value is not None)
+        self._unfolded.setdefault(key, held)
+        self._entries[key] = entry
+        return True
+
+    def keys(self) -> list[str]:
+        """All keys in order. The list is shared and replaced, never changed."""
+        if not self._keys_sorted:
+            self._sorted_keys = sorted(self._entries)
+            self._keys_sorted = True
+        return self._sorted_keys
+
+    def entries(self) -> Iterator[Entry]:
+        """A snapshot in the order of keys; entries written meanwhile may or may not show."""
+        return map(self._entries.__getitem__, self.keys())
+
+    def behind(self, key: str | None) -> Iterator[Entry]:
+        """The entries whose keys come behind this one, in order; all of them for None."""
+        keys = self.keys()
+        start = 0 if key is None else bisect_right(keys, key)
+        return (self._entries[keys[index]] for index in range(start, len(keys)))
+
+    @property
+    def unfolded(self) -> int:
+        """Changes that the root does not count yet."""
+        return len(self._unfolded)
+
+    def fold(self, most: int) -> bool:
+        """Count up to `most` changes into the root. True when none is left."""
+        for _ in range(min(most, len(self._unfolded))):
+            key, counted = self._unfolded.popitem()
+            if counted is None:
+                self._counted += 1
+            else:
+                self._sum -= counted.hash
+            self._sum += self._entries[key].hash
+        self._sum %= MODULUS
+        return not self._unfolded
+
+    def root(self) -> Root:
+        """Count and sum of all entries (A1). Folds whatever is left."""
+        self.fold(len(self._unfolded))
+        return Root(self._counted, self._sum)
+
+
+class Clock:
+    """Makes versions: wall time in milliseconds that never steps back (E2)."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def raise_to(self, floor: int) -> None:
+        """Never give less than this persisted wall time again."""
+        self._last = max(self._last, floor)
+
+    def read(self, wall: int) -> int:
+        """Milliseconds: the wall clock, or what it showed at its furthest."""
+        self._last = max(self._last, wall)
+        return self._last
+
+
+def next_version(clock: int, *others: Entry | None) -> int:
+    """The version of a local write over these entries of its key (E2).
+
+    Two above each, so that a repair at `version + 1` (E3) never beats a later write. Raises
+    `WriteRefused("exhausted")` where JavaScript could no longer count on.
+    """
+    version = max(clock, *(entry.version + 2 for entry in others if entry is not None), 1)
+    if version > MAX_VERSION:
+        raise WriteRefused("exhausted", "no version above the stored one is left")
+    return version
+
+
+class _SetAside(msgspec.Struct):
+    entry: Entry
+    link: int
+    overtaken: bool = False
+    """Something was applied to its key while it waited."""
+
+
+class Aside:
+    """Entries whose version is too far ahead of our clock, waiting to be applied (E4)."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._waiting: dict[str, _SetAside] = {}
+        self._per_link: Counter[int] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def add(self, entry: Entry, link: int) -> str | None:
+        """Keep the greatest such entry of each key. Returns why one was dropped, or None."""
+        held = self._waiting.get(entry.key)
+        if held is not None and not entry.supersedes(held.entry):
+            return None
+        if held is None and len(self._waiting) >= self._limits.aside:
+            return "aside-full"
+        replaces_own = held is not None and held.link == link
+        if not replaces_own and self._per_link[link] >= self._limits.aside_per_link:
+            return "aside-link-full"
+        if held is not None:
+            self._release(held)
+        self._per_link[link] += 1
+        self._waiting[entry.key] = _SetAside(entry, link)
+        return None
+
+    def applied(self, key: str) -> None:
+        """An entry of this key was applied: what waits is no longer the latest word."""
+        if self._waiting and (held := self._waiting.get(key)) is not None:
+            held.overtaken = True
+
+    def due(self, horizon: int) -> Iterable[tuple[Entry, bool]]:
+        """Remove and return what is no later than `horizon`, each with whether it was overtaken."""
+        ready = [held for held in self._waiting.values() if held.entry.version <= horizon]
+        for held in ready:
+            del self._waiting[held.entry.key]
+            self._release(held)
+        return [(held.entry, held.overtaken) for held in ready]
+
+    def entries(self) -> list[Entry]:
+        """What waits, for the operator."""
+        return [held.entry for held in self._waiting.values()]
+
+    def _release(self, held: _SetAside) -> None:
+        self._per_link[held.link] -= 1
+        if not self._per_link[held.link]:
+            del self._per_link[held.link]

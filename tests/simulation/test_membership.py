@@ -1,0 +1,173 @@
+"""Who is in the cluster: finding each other, failing, leaving, coming back (M1–M7, L1–L3)."""
+
+import pytest
+
+from gossip.core.effects import NoticeKind
+from gossip.sim.cluster import Cluster, url_of
+from gossip.sim.conditions import Conditions
+from tests.simulation.clusters import formed, meshed
+
+DETECTED = NoticeKind.PEER_SUSPECTED, NoticeKind.PEER_REMOVED
+
+
+def suspected_by_all(cluster: Cluster, name: str) -> bool:
+    return all(cluster.statuses(host.name).get(name) == "suspected" for host in cluster.up)
+
+
+def unlisted_by_all(cluster: Cluster, name: str) -> bool:
+    return all(name not in cluster.statuses(host.name) for host in cluster.up)
+
+
+def test_three_nodes_find_each_other_through_one_bootstrap_peer() -> None:
+    cluster = Cluster(1, 3)
+    cluster.start()
+    assert cluster.wait_for(cluster.complete, within=5) < 5
+
+
+def test_all_nodes_share_one_link_per_pair() -> None:
+    cluster = Cluster(1, 6)
+    cluster.start()
+    cluster.wait_for(lambda: meshed(cluster), within=10)
+    cluster.run(30)
+    assert meshed(cluster)
+    assert cluster.notices(*DETECTED) == []
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_nodes_that_dial_each_other_keep_one_link(seed: int) -> None:
+    cluster = Cluster(seed, 2, bootstraps=2)
+    cluster.start()
+    cluster.run(0.02)
+    cluster.wait_for(lambda: meshed(cluster), within=5)
+    cluster.run(30)
+    assert cluster.links() == {("n000", "n001"): 1}
+    assert cluster.notices(*DETECTED) == []
+
+
+def test_a_node_that_dials_itself_drops_the_link_and_the_url() -> None:
+    cluster = Cluster(1, 2, settings={"bootstrap": (url_of("n000"),)})
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=5)
+    cluster.run(30)
+    own = cluster.hosts["n000"].node.overview(cluster.hosts["n000"].clock())
+    assert [noticed.host for noticed in cluster.notices(NoticeKind.OWN_URL)] == ["n000"]
+    assert (own.links, own.stats.dials) == (1, 1)
+    assert "n000" not in cluster.statuses("n000")
+
+
+def test_a_bootstrap_peer_that_starts_late_is_found_in_five_seconds() -> None:
+    cluster = Cluster(1, 2)
+    cluster.start("n001")
+    cluster.run(60)
+    cluster.start("n000")
+    assert cluster.wait_for(cluster.complete, within=5.1) <= 5.1
+
+
+def test_a_killed_process_is_suspected_from_its_broken_links() -> None:
+    cluster = formed(5)
+    cluster.kill("n004")
+    assert cluster.wait_for(lambda: suspected_by_all(cluster, "n004"), within=0.5) <= 0.5
+
+
+def test_a_dead_member_is_removed_after_the_cleanup_timeout_and_not_before() -> None:
+    cluster = formed(3)
+    cluster.kill("n002")
+    cluster.run(49)
+    assert suspected_by_all(cluster, "n002")
+    cluster.wait_for(lambda: unlisted_by_all(cluster, "n002"), within=16)
+    cluster.run(60)
+    assert unlisted_by_all(cluster, "n002")
+
+
+def test_a_half_open_link_is_found_dead_after_three_heartbeats() -> None:
+    cluster = formed(3)
+    cluster.kill("n002", dark=True)
+    cluster.run(19)
+    assert cluster.complete(statuses=("active",)) is False
+    assert cluster.statuses("n000")["n002"] == "active"
+    assert cluster.links()["n000", "n002"] + cluster.links()["n001", "n002"] == 2
+    cluster.wait_for(lambda: suspected_by_all(cluster, "n002"), within=22)
+    cluster.wait_for(lambda: cluster.links() == {("n000", "n001"): 1}, within=5)
+
+
+def test_a_planned_stop_is_seen_at_once_and_is_no_failure() -> None:
+    cluster = formed(5)
+    cluster.stop("n004")
+    cluster.wait_for(
+        lambda: all(cluster.statuses(h.name).get("n004") != "active" for h in cluster.up),
+        within=0.2,
+    )
+    left = {noticed.host for noticed in cluster.notices(NoticeKind.PEER_LEFT)}
+    assert left == {"n000", "n001", "n002", "n003"}
+    cluster.run(120)
+    assert cluster.notices(*DETECTED) == []
+    assert unlisted_by_all(cluster, "n004")
+
+
+def test_a_stopped_process_ends_as_soon_as_its_links_are_closed() -> None:
+    cluster = formed(3)
+    cluster.stop("n002")
+    process = cluster.hosts["n002"].process
+    assert process is not None
+    cluster.wait_for(lambda: not process.alive, within=0.5)
+
+
+@pytest.mark.parametrize("keep_disk", [True, False])
+@pytest.mark.parametrize("name", ["n000", "n002"])
+def test_a_killed_node_that_restarts_is_a_member_again(keep_disk: bool, name: str) -> None:
+    cluster = formed(3)
+    cluster.kill(name)
+    cluster.run(10)
+    cluster.restart(name, keep_disk=keep_disk)
+    cluster.wait_for(cluster.complete, within=6)
+
+
+def test_a_removed_node_that_restarts_is_a_member_again() -> None:
+    cluster = formed(3)
+    cluster.kill("n002")
+    cluster.run(90)
+    cluster.restart("n002")
+    cluster.wait_for(cluster.complete, within=5)
+
+
+def test_a_healed_network_is_one_cluster_again_although_each_half_buried_the_other() -> None:
+    cluster = formed(6)
+    cluster.partition(["n000", "n001", "n002"])
+    cluster.run(150)
+    assert cluster.statuses("n000").keys() == {"n001", "n002"}
+    assert cluster.statuses("n005").keys() == {"n003", "n004"}
+    cluster.heal()
+    assert cluster.wait_for(cluster.complete, within=30) <= 30
+
+
+def test_a_larger_healed_network_does_not_wait_for_its_slowest_redial() -> None:
+    cluster = formed(24)
+    cluster.partition(list(cluster.hosts)[:12])
+    cluster.run(150)
+    cluster.heal()
+    assert cluster.wait_for(cluster.complete, within=30, every=0.5) <= 30
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_a_join_whose_answer_was_lost_is_made_up_for(written: bool) -> None:
+    steady = Conditions(latency=0.01, jitter=0.0)
+    cluster = Cluster(1, 2, conditions=steady)
+    cluster.start()
+    # The dial takes until 0.02 s, the `join` until 0.03 s, when it is answered.
+    cluster.run(0.025)
+    cluster.world.network.conditions = Conditions(latency=0.01, jitter=0.0, loss=1.0)
+    cluster.run(0.01)
+    cluster.world.network.conditions = steady
+    assert cluster.world.network.traffic.lost > 0
+    if written:
+        cluster.write("n000", "key", b"1")
+    cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=20)
+    cluster.run(20)
+    members = [member for host in cluster.up for member in host.node.members()]
+    assert [member.record.extended for member in members] == [True, True]
+
+
+def test_an_idle_cluster_under_loss_keeps_everybody() -> None:
+    cluster = formed(8, conditions=Conditions(loss=0.05))
+    cluster.run(120)
+    assert cluster.notices(NoticeKind.PEER_REMOVED) == []

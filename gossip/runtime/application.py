@@ -1,0 +1,139 @@
+"""One node as an ASGI application: requests, links, and the life between start and stop."""
+
+import asyncio
+import json
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Final
+
+from gossip.core.errors import GossipError
+from gossip.runtime.lifecycle import Lifecycle
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Scope = dict[str, Any]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_NOT_STARTED: Final = json.dumps(
+    {
+        "success": False,
+        "message": "This server does not start the node: use `manage.py rungossip`, the `daphne`"
+        " command, or a server with ASGI lifespan, such as uvicorn",
+    }
+).encode()
+
+
+class NodeApplication:
+    """The node for any ASGI server.
+
+    With a server that has a lifespan, `on_lifespan` is called and `lifecycle` follows it. A server
+    that walks the lifecycle by itself sets `hosted`. With any other there is no node, and requests
+    are told so.
+    """
+
+    def __init__(
+        self,
+        http: Application,
+        websocket: Application,
+        lifecycle: Lifecycle,
+        on_lifespan: Callable[[], None],
+    ) -> None:
+        self._http = http
+        self._websocket = websocket
+        self._on_lifespan = on_lifespan
+        self.lifecycle = lifecycle
+        self.hosted = False
+        """Whether anybody starts the node."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection, or the lifespan."""
+        if scope["type"] == "lifespan":
+            self.hosted = True
+            self._on_lifespan()
+            await self._live(receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        elif self.hosted:
+            await self._http(scope, receive, send)
+        else:
+            await _explain(send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            await self.lifecycle.prepare()
+            await self.lifecycle.begin()
+        except Exception as error:
+            await self.lifecycle.finish()
+            # Said for a defect too: a server might go on without us where nothing was said.
+            await send({"type": "lifespan.startup.failed", "message": f"gossipnode: {error}"})
+            if isinstance(error, GossipError):
+                return
+            raise
+        await send({"type": "lifespan.startup.complete"})
+        with _leaving_first(self.lifecycle), _stopped_by_failure(self.lifecycle):
+            await receive()
+        await self.lifecycle.finish()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+@contextmanager
+def _leaving_first(lifecycle: Lifecycle) -> Iterator[None]:
+    """Let the node finish before the server hears of a signal.
+
+    Servers close every connection before the lifespan ends: nobody would hear our `leave`.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    finishing: list[asyncio.Task[None]] = []
+
+    async def finish(number: int) -> None:
+        try:
+            await lifecycle.finish()
+        finally:
+            signal.raise_signal(number)
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        for each, handler in theirs.items():
+            signal.signal(each, handler)
+        loop.call_soon_threadsafe(lambda: finishing.append(loop.create_task(finish(number))))
+
+    for number in theirs:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number, handler in theirs.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _stopped_by_failure(lifecycle: Lifecycle) -> Iterator[None]:
+    """End the process by a signal when the node cannot go on."""
+
+    async def watch() -> None:
+        await lifecycle.wait_failed()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+async def _explain(send: Send) -> None:
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", b"%d" % len(_NOT_STARTED)),
+    ]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": _NOT_STARTED})

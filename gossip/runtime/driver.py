@@ -1,0 +1,301 @@
+"""The one task that owns the node: takes events in turn, carries out effects in order.
+
+    transports ── links ──┐
+    services ── writes ───┼─▶ inbox ─▶ Node.handle ─▶ effects ─▶ links, dials, timers, journal
+    journal, timers ──────┘
+
+It works in slices and yields to the event loop between them, so that no step holds the loop for
+long (S5). Nothing on the path of a frame makes a task, a future or a wait of its own.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Protocol
+
+import structlog
+
+from gossip.core.config import Limits
+from gossip.core.effects import (
+    CloseLink,
+    Commit,
+    Dial,
+    Effect,
+    ForgetPeer,
+    More,
+    Notice,
+    NoticeKind,
+    Pause,
+    Reply,
+    Send,
+    SetTimer,
+    StoreEntry,
+    StorePeer,
+)
+from gossip.core.entries import Entry
+from gossip.core.errors import WriteRefused
+from gossip.core.events import (
+    CommitFailed,
+    Committed,
+    Event,
+    Instant,
+    LinkClosed,
+    LinkId,
+    LinkOpened,
+    RequestId,
+    Resumed,
+    Started,
+    StopRequested,
+    WriteRequested,
+)
+from gossip.core.stats import MemberView, Overview
+from gossip.runtime import ports
+from gossip.runtime.dials import Dials
+from gossip.runtime.inbox import Inbox
+from gossip.runtime.links import Link, RefusedLink
+from gossip.runtime.outbound import CLOSE_WITHIN, GOODBYE
+from gossip.runtime.timers import Timers, instant
+
+SLICE_SECONDS = 0.005
+"""After so long others get a turn (S5)."""
+SLICE_EVENTS = 500
+"""Likewise after so many events."""
+BACKLOG_BOUND = 50_000
+"""Entries waiting to be written behind at which the links are paused (E7)."""
+SETTLE_WITHIN = 0.3
+"""Seconds that a stop waits for the writes under way; a commit takes milliseconds."""
+GOODBYE_WITHIN = 0.2
+"""Seconds that a stop waits for the close frames behind what was queued."""
+FLUSH_WITHIN = 2.0
+"""Seconds that a stop waits for the journal; a whole backlog takes half of one."""
+
+_log = structlog.get_logger("gossip")
+_WARNINGS = frozenset({NoticeKind.LINK_FAULTED, NoticeKind.JOURNAL_FAILING, NoticeKind.OWN_URL})
+
+
+class Door(Protocol):
+    """What the runtime needs of `gossip.core.node.Node`."""
+
+    def handle(self, event: Event, now: Instant) -> list[Effect]: ...
+    def get(self, key: str) -> Entry | None: ...
+    def entries(self) -> Iterator[Entry]: ...
+    def members(self) -> list[MemberView]: ...
+    def overview(self, now: Instant) -> Overview: ...
+
+
+JournalFactory = Callable[[ports.Committed, ports.Failed], ports.Journal]
+
+
+class Driver:
+    """Runs one node in the current event loop. A `Hub` for the transports.
+
+    An exception out of the node or of an effect is a bug and leaves an unknown state: it ends
+    `run`, and nothing is handled after it.
+    """
+
+    def __init__(
+        self,
+        node: Door,
+        *,
+        dialer: ports.Dialer,
+        journal: JournalFactory,
+        pending_writes: int = Limits().pending_writes,
+        backlog_bound: int = BACKLOG_BOUND,
+    ) -> None:
+        self._node = node
+        self._pending_writes = pending_writes
+        self._backlog_bound = backlog_bound
+        self._inbox = Inbox()
+        self._links: dict[LinkId, Link] = {}
+        self._link_ids = count(1)
+        self._writers: dict[RequestId, asyncio.Future[Entry]] = {}
+        self._request_ids = count(1)
+        self._timers = Timers(self._inbox.post)
+        self._dials = Dials(dialer, self, self._inbox.post)
+        self.journal = journal(self._committed, self._commit_failed)
+        self._room: asyncio.Task[None] | None = None
+        self._refusals: set[asyncio.Task[None]] = set()
+        self._accepting = True
+        self._stopping = False
+        self._more = False
+        self._carry_out: dict[type[Effect], Callable[..., None]] = {
+            Send: self._send,
+            Pause: self._pause_link,
+            CloseLink: self._close_link,
+            Dial: self._dials.start,
+            SetTimer: self._timers.set,
+            Commit: self._commit,
+            StoreEntry: lambda effect: self.journal.store_entry(effect.entry),
+            StorePeer: lambda effect: self.journal.store_peer(effect.peer),
+            ForgetPeer: lambda effect: self.journal.forget_peer(effect.node_id),
+            Reply: self._reply,
+            Notice: _tell,
+            More: self._note_more,
+        }
+
+    def start(self, started: Started) -> None:
+        """Let the node speak. Once, before `run`."""
+        self._handle(started, instant())
+
+    def opened(
+        self, wire: ports.Wire, *, dialed: str | None = None, remote_is_loopback: bool = False
+    ) -> ports.OpenLink:
+        """Introduce an open connection to the node; while it stops, say goodbye instead."""
+        if not self._accepting:
+            task = asyncio.create_task(wire.close(GOODBYE, "stopping"))
+            self._refusals.add(task)
+            task.add_done_callback(self._refusals.discard)
+            return RefusedLink()
+        event = LinkOpened(LinkId(next(self._link_ids)), dialed, remote_is_loopback)
+        link = self._links[event.link] = Link(event, wire, self._inbox)
+        return link
+
+    async def write(self, key: str, value: bytes | None) -> Entry:
+        """Have the node write; returns when it replies. Raises `WriteRefused`.
+
+        A cancelled caller learns nothing of a write that may still happen.
+        """
+        if not self._accepting:
+            raise WriteRefused("stopping", "the node is stopping")
+        if len(self._writers) >= self._pending_writes:
+            raise WriteRefused("overloaded", "too many writes are under way")
+        request = RequestId(next(self._request_ids))
+        reply: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
+        self._writers[request] = reply
+        self._inbox.write(WriteRequested(request, key, value))
+        return await reply
+
+    async def run(self) -> None:
+        """Own the node until `stop`."""
+        while not self._stopping:
+            if self._inbox.waiting or self._more:
+                await asyncio.sleep(0)
+            else:
+                await self._inbox.wait()
+            self._slice()
+
+    async def settle(self) -> None:
+        """Take no more links and writes, and give the writes under way time to be answered."""
+        self._accepting = False
+        if self._writers:
+            await asyncio.wait(self._writers.values(), timeout=SETTLE_WITHIN)
+
+    def leave(self) -> None:
+        """Have the node leave its cluster; `run` returns behind it."""
+        self._inbox.post(StopRequested())
+
+    async def close(self) -> None:
+        """Close what is open once `run` has ended: links behind what is queued, dials, journal."""
+        self._accepting = False
+        self._timers.clear()
+        self._refuse_writers()
+        await self._close_links()
+        await self._dials.stop()
+        if self._room is not None:
+            self._room.cancel()
+        try:
+            await asyncio.wait_for(self.journal.close(), FLUSH_WITHIN)
+        except TimeoutError:
+            _log.error("journal_not_flushed", backlog=self.journal.backlog)
+
+    def _slice(self) -> None:
+        resume, self._more = self._more, False
+        ends: float | None = None
+        for _ in range(SLICE_EVENTS):
+            now = instant()
+            if ends is None:
+                ends = now.monotonic + SLICE_SECONDS
+            elif now.monotonic > ends:
+                break
+            event = self._inbox.next()
+            if event is None:
+                break
+            self._handle(event, now)
+            if self._stopping:
+                return
+        if resume:
+            self._resume()
+        self._watch_backlog()
+
+    def _handle(self, event: Event, now: Instant) -> None:
+        if type(event) is LinkClosed:
+            self._links.pop(event.link, None)
+        elif type(event) is StopRequested:
+            self._stopping = True
+        for effect in self._node.handle(event, now):
+            self._carry_out[type(effect)](effect)
+
+    def _resume(self) -> None:
+        self._handle(Resumed(), instant())
+        if not self._more:
+            self._inbox.release()
+
+    def _watch_backlog(self) -> None:
+        """Take no frames while too much waits to be written behind (E7)."""
+        if self._room is None and self.journal.backlog >= self._backlog_bound:
+            self._inbox.pause_links()
+            self._room = asyncio.create_task(self._wait_for_room())
+
+    async def _wait_for_room(self) -> None:
+        await self.journal.wait_for_room()
+        self._room = None
+        self._inbox.resume_links()
+
+    def _send(self, effect: Send) -> None:
+        frame = effect.frame.decode()
+        for link_id in effect.links:
+            if (link := self._links.get(link_id)) is not None:
+                link.send(frame)
+
+    def _close_link(self, effect: CloseLink) -> None:
+        if (link := self._links.get(effect.link)) is not None:
+            link.close(effect.code, effect.reason)
+
+    def _pause_link(self, effect: Pause) -> None:
+        if (link := self._links.get(effect.link)) is not None:
+            self._inbox.park(link)
+            delay = effect.until - instant().monotonic
+            asyncio.get_running_loop().call_later(delay, self._inbox.unpark, link)
+
+    def _commit(self, effect: Commit) -> None:
+        self.journal.commit(effect.request, effect.entry, effect.clock_floor)
+
+    def _committed(self, requests: tuple[RequestId, ...]) -> None:
+        self._inbox.post(Committed(requests))
+
+    def _commit_failed(self, requests: tuple[RequestId, ...], detail: str) -> None:
+        self._inbox.post(CommitFailed(requests, detail))
+
+    def _reply(self, effect: Reply) -> None:
+        reply = self._writers.pop(effect.request)
+        if reply.done():  # the writer was cancelled
+            return
+        if effect.entry is not None:
+            reply.set_result(effect.entry)
+        else:
+            reply.set_exception(WriteRefused(effect.refused or "overloaded", effect.detail))
+
+    def _note_more(self, _: More) -> None:
+        self._more = True
+        self._inbox.hold()
+
+    def _refuse_writers(self) -> None:
+        for reply in self._writers.values():
+            if not reply.done():
+                reply.set_exception(WriteRefused("stopping", "the node is stopping"))
+        self._writers.clear()
+
+    async def _close_links(self) -> None:
+        for link in self._links.values():
+            link.close(GOODBYE, "stopping")
+        tasks = [link.outbound for link in self._links.values()] + list(self._refusals)
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=CLOSE_WITHIN + GOODBYE_WITHIN)
+        for task in late:
+            task.cancel()
+
+
+def _tell(notice: Notice) -> None:
+    tell = _log.warning if notice.kind in _WARNINGS else _log.info
+    tell(notice.kind.value, subject=notice.subject, detail=notice.detail)

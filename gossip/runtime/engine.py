@@ -1,0 +1,215 @@
+"""The life of one node in one process.
+
+    prepare   load the state in slices, begin a new life          the port is bound meanwhile
+    begin     the node starts: bootstrap peers are dialed         `running()` finds the engine
+    finish    writes answered, `leave` sent, links closed, journal flushed, lock released
+
+`finish` works from every state, and any number of times. When the node fails by a bug of ours, the
+engine finishes by itself and `wait_failed` returns: the process is to exit with an error.
+"""
+
+import asyncio
+import concurrent.futures
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+import structlog
+
+from gossip.core.config import Config
+from gossip.core.entries import Entry
+from gossip.core.errors import WriteRefused
+from gossip.core.events import Restored, Started
+from gossip.core.members import PeerRecord
+from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
+from gossip.runtime.port import InProcessPort
+from gossip.runtime.ports import Dialer, Hub, NodePort
+from gossip.runtime.timers import LoopLag, instant
+
+_log = structlog.get_logger("gossip")
+
+T = TypeVar("T")
+
+
+class Past(Protocol):
+    """What earlier lives left in the store. Its methods block; they run in a thread, in order."""
+
+    def entries(self) -> Iterator[tuple[Entry, ...]]:
+        """All entries, in slices that the node takes in a few milliseconds."""
+
+    def peers(self) -> tuple[PeerRecord, ...]:
+        """The members remembered (M7)."""
+
+    def begin_life(self, wall: int) -> tuple[int, int]:
+        """The next incarnation, made durable, and the clock floor, in milliseconds (M1, E2)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What an engine is made of. `gossip.launch` puts it together."""
+
+    config: Config
+    node: Door
+    past: Past
+    journal: JournalFactory
+    dialer: Dialer
+    release: Callable[[], None]
+    """Gives up the engine lock."""
+    backlog_bound: int = BACKLOG_BOUND
+
+
+class Engine:
+    """One node, its driver and its store."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._driver: Driver | None = None
+        self._port: NodePort | None = None
+        self._started: Started | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        self._failed = asyncio.Event()
+        self._conditions: dict[str, None] = {}
+        self.error: BaseException | None = None
+        """What ended the node, if it was a bug of ours."""
+        self.lag = LoopLag()
+
+    @property
+    def hub(self) -> Hub:
+        """Where transports bring their connections. Once prepared."""
+        return self._prepared
+
+    @property
+    def port(self) -> NodePort:
+        """What services ask. Once prepared."""
+        if self._port is None:
+            raise RuntimeError("the engine is not prepared")
+        return self._port
+
+    @property
+    def ready(self) -> bool:
+        """Whether the node runs, its store works, and neither stops."""
+        return (
+            self._running is not None
+            and self._ending is None
+            and self.error is None
+            and self._prepared.journal.error is None
+        )
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong around the node, for people."""
+        reasons = list(self._conditions)
+        if self._driver is not None and self._driver.journal.error is not None:
+            reasons.append(f"journal: {self._driver.journal.error}")
+        if self._ending is not None:
+            reasons.append("stopping")
+        return tuple(reasons)
+
+    def add_reason(self, reason: str) -> None:
+        """Have health name something that will not change while the process lives."""
+        self._conditions[reason] = None
+
+    async def write(self, key: str, value: bytes | None) -> Entry:
+        """See `NodePort.write`."""
+        if self._running is None:
+            raise WriteRefused("stopping", "the node has not started")
+        return await self._prepared.write(key, value)
+
+    async def prepare(self) -> None:
+        """Load the state. Raises what the store raises; call `finish` then too."""
+        node, past = self._parts.node, self._parts.past
+        with concurrent.futures.ThreadPoolExecutor(1, "restore") as thread:
+            slices = past.entries()
+            while (entries := await _in(thread, lambda: next(slices, None))) is not None:
+                # Wants nothing done: a node keeps silent until it is started.
+                node.handle(Restored(entries), instant())
+            peers = await _in(thread, past.peers)
+            life = await _in(thread, lambda: past.begin_life(instant().wall))
+        incarnation, clock_floor = life
+        self._started = Started(incarnation, clock_floor, peers)
+        self._driver = Driver(
+            node,
+            dialer=self._parts.dialer,
+            journal=self._parts.journal,
+            pending_writes=self._parts.config.limits.pending_writes,
+            backlog_bound=self._parts.backlog_bound,
+        )
+        self._port = InProcessPort(node, self)
+
+    async def begin(self) -> None:
+        """Start the node; the port that its peers dial is bound."""
+        if self._started is None:
+            raise RuntimeError("the engine is not prepared")
+        _register(self)
+        self._prepared.start(self._started)
+        self._running = asyncio.create_task(self._prepared.run())
+        self._running.add_done_callback(self._driver_ended)
+        self.lag.start()
+
+    async def finish(self) -> None:
+        """Leave the cluster and let go of everything, within four seconds."""
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+        await asyncio.shield(self._ending)
+
+    async def wait_failed(self) -> None:
+        """Wait until the node fails by a bug of ours; `error` says what happened."""
+        await self._failed.wait()
+
+    @property
+    def _prepared(self) -> Driver:
+        if self._driver is None:
+            raise RuntimeError("the engine is not prepared")
+        return self._driver
+
+    def _driver_ended(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        _log.error("node_failed", exc_info=error)
+        self.error = error
+        self._failed.set()
+        if self._ending is None:
+            self._ending = asyncio.create_task(self._end())
+
+    async def _end(self) -> None:
+        self.lag.stop()
+        try:
+            if self._driver is not None:
+                await self._end_driver(self._driver)
+        finally:
+            self._parts.release()
+            _unregister(self)
+
+    async def _end_driver(self, driver: Driver) -> None:
+        if self._running is not None and not self._running.done():
+            await driver.settle()
+            driver.leave()
+            # Its error, if it fails now, is told by `_driver_ended`.
+            await asyncio.wait((self._running,))
+        await driver.close()
+
+
+async def _in(thread: concurrent.futures.Executor, call: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(thread, call)
+
+
+_engine: Engine | None = None
+
+
+def running() -> Engine | None:
+    """The engine of this process, from `begin` until it has finished."""
+    return _engine
+
+
+def _register(engine: Engine) -> None:
+    global _engine  # noqa: PLW0603  # a process is one node; views and consumers find it here
+    if _engine is not None:
+        raise RuntimeError("this process runs a node already")
+    _engine = engine
+
+
+def _unregister(engine: Engine) -> None:
+    global _engine  # noqa: PLW0603
+    if _engine is engine:
+        _engine = None

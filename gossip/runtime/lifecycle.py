@@ -1,0 +1,25 @@
+"""What a server starts and stops together with itself."""
+
+from typing import Protocol
+
+
+class Lifecycle(Protocol):
+    """The node behind a server. The calls come in this order, all in one event loop."""
+
+    async def prepare(self) -> None:
+        """Do everything that may fail or take time before the port is bound.
+
+        Raises `ConfigurationError` with one line for the operator.
+        """
+
+    async def begin(self) -> None:
+        """The port is bound: speak to peers."""
+
+    async def wait_failed(self) -> None:
+        """Return when the node cannot go on by itself; never otherwise."""
+
+    async def finish(self) -> None:
+        """Leave the cluster, close the links, flush the journal, release what `prepare` took.
+
+        Also called when a start was broken off, however far it came. Ends within five seconds.
+        """

@@ -1,0 +1,138 @@
+"""The small promises between the parts of a running node.
+
+    transport ── Wire ──▶ driver ◀── Journal ── stores
+                            ▲
+    services ── NodePort ───┘
+
+Every implementation of a port passes the contract tests of `tests/contracts`.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from gossip.core.effects import Dial
+from gossip.core.entries import Entry
+from gossip.core.errors import GossipError
+from gossip.core.events import RequestId
+from gossip.core.members import PeerRecord
+from gossip.core.stats import MemberView, Overview
+
+
+class Wire(Protocol):
+    """The sending half of one open WebSocket, whoever dialed it."""
+
+    async def send(self, frame: str) -> None:
+        """Send one text frame. Waits while the peer does not read. Does nothing once closed."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Send a close frame, behind what was sent, and release the socket within two seconds."""
+
+
+class Journal(Protocol):
+    """Durable storage of what the node may not forget (E7).
+
+    All methods but `close` return at once; a thread of the journal does the work, in the order of
+    the calls, many calls in one transaction. Callbacks run in the event loop, in that order.
+    """
+
+    def commit(self, request: RequestId, entry: Entry, clock_floor: int) -> None:
+        """Make a local write durable, then call back `committed` or `failed` with its request."""
+
+    def store_entry(self, entry: Entry) -> None:
+        """Write behind, coalesced by key. Kept and tried again while the store fails."""
+
+    def store_peer(self, peer: PeerRecord) -> None:
+        """Remember a member, likewise."""
+
+    def forget_peer(self, node_id: str) -> None:
+        """Forget a member, likewise."""
+
+    @property
+    def backlog(self) -> int:
+        """Entries and peers waiting to be written behind."""
+
+    @property
+    def error(self) -> str | None:
+        """What the store says while it fails; None while it works."""
+
+    async def wait_for_room(self) -> None:
+        """Return once the backlog is below its bound; at once where it is."""
+
+    async def close(self) -> None:
+        """Write everything that waits, as far as the store lets us, and end the thread."""
+
+
+Committed = Callable[[tuple[RequestId, ...]], None]
+Failed = Callable[[tuple[RequestId, ...], str], None]
+
+
+class NodePort(Protocol):
+    """What services may ask of the node.
+
+    Reads see every acknowledged write and never a write that is not durable. They are plain calls,
+    safe from any thread, and return values that nobody changes afterwards.
+    """
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop in which `write` must run."""
+
+    def get(self, key: str) -> Entry | None:
+        """The entry of this key, a tombstone included; None for a key never written."""
+
+    def entries(self) -> Iterator[Entry]:
+        """A snapshot of all entries, tombstones included, ordered by key."""
+
+    def members(self) -> list[MemberView]:
+        """All other members, ordered by node id."""
+
+    def overview(self) -> Overview:
+        """This node now."""
+
+    @property
+    def ready(self) -> bool:
+        """Engine running, state loaded, store reachable, not stopping."""
+
+    async def write(self, key: str, value: bytes | None) -> Entry:
+        """Write normalised JSON, or delete (None). Returns when durable and on its way to peers.
+
+        Raises `WriteRefused`.
+        """
+
+
+class OpenLink(Protocol):
+    """The receiving half: what a transport does with what arrives on its socket."""
+
+    async def received(self, data: str | bytes) -> None:
+        """Hand over one complete message. Waits while too much of this link waits for the node."""
+
+    def closed(self, code: int | None) -> None:
+        """The socket is gone; `code` is None where it broke without a close frame. Once, last."""
+
+
+class Hub(Protocol):
+    """Where transports bring the connections that opened."""
+
+    def opened(
+        self, wire: Wire, *, dialed: str | None = None, remote_is_loopback: bool = False
+    ) -> OpenLink:
+        """Introduce an open connection; `dialed` is the URL of the `Dial` effect, if we dialed."""
+
+
+class DialRefused(GossipError):
+    """A dial led to no connection. `refused`: the host answered that nothing listens there."""
+
+    def __init__(self, detail: str, *, refused: bool = False) -> None:
+        super().__init__(detail)
+        self.refused = refused
+
+
+class Dialer(Protocol):
+    """Opens connections."""
+
+    async def __call__(self, dial: Dial, hub: Hub) -> None:
+        """Connect, introduce the connection to the hub and serve it until it closes.
+
+        Raises `DialRefused` instead of introducing it; nothing after that.
+        """

@@ -1,0 +1,233 @@
+"""Daphne's server with the node's life in it and protections for both directions.
+
+    prepare ─▶ bind ─▶ begin ─▶ serve ─▶ (signal, or the node failed)
+            ─▶ stop listening ─▶ finish ─▶ close what is left ─▶ end
+
+One task walks this line. The first SIGTERM or SIGINT cancels it wherever it is, and it goes on
+with the second row; the next signal kills the process.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import structlog
+from daphne.server import Server
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    STDLibLogObserver,
+    globalLogBeginner,
+)
+
+from gossip.core.errors import ConfigurationError, GossipError
+from gossip.runtime.application import Application
+from gossip.runtime.lifecycle import Lifecycle
+from gossip.runtime.server_flow import InputQueue
+from gossip.runtime.server_http import GossipHTTPFactory, GossipRequest
+from gossip.runtime.server_websocket import PING_INTERVAL, GossipWebSocket, GossipWebSocketFactory
+
+BACKLOG: Final = 512
+"""Connections that the kernel may hold for us; the 50 of Twisted make a burst wait a second."""
+FINISH_TIMEOUT: Final = 4.2
+"""Seconds for the node to stop, of the five that a stop may take in all."""
+CLOSE_TIMEOUT: Final = 0.5
+"""Seconds for requests under way to be answered and for close frames to be returned."""
+CANCEL_TIMEOUT: Final = 0.2
+"""Seconds for applications to take notice that they were cancelled."""
+GOING_AWAY: Final = 1001
+
+_GONE: Final[dict[str, Any]] = {"disconnected": True}
+
+Connection = GossipWebSocket | GossipRequest
+T = TypeVar("T")
+
+_log = structlog.get_logger("gossip")
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_HOW_TO_FREE_A_PORT: Final = "stop what listens there, or set PORT to a free one"
+
+
+class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
+    """Serves one ASGI application and one node.
+
+    Takes the arguments of `daphne.server.Server`; limits and time-outs of WebSockets are ours
+    whatever they say. After `run`, `exit_code` is what the process should end with; where it is
+    not 0, one line on standard error says why.
+    """
+
+    def __init__(self, application: Application, *, lifecycle: Lifecycle, **options: Any) -> None:
+        options.update(websocket_timeout=-1, ping_interval=PING_INTERVAL)
+        super().__init__(application, **options)
+        self.lifecycle = lifecycle
+        self.exit_code = 0
+        self.connections: dict[Connection, dict[str, Any]] = {}
+        self.http_factory = GossipHTTPFactory(self)
+        self.ws_factory = GossipWebSocketFactory(self)
+        self._life: asyncio.Task[None] | None = None
+        self._stopping = False
+
+    def run(self) -> None:
+        """Serve until a signal or a failure. Raises what a defect of ours raised."""
+        _log_defects_only()
+        asyncio.set_event_loop(reactor._asyncioEventloop)  # noqa: SLF001 - as Daphne does
+        reactor.callLater(1, self.application_checker)
+        reactor.callLater(2, self.timeout_checker)
+        reactor.callWhenRunning(self._come_alive)
+        reactor.run(installSignalHandlers=False)
+        # The `daphne` command exits with 1 where this is set.
+        self.abort_start = self.exit_code != 0
+        if self._life is not None:
+            self._life.result()
+
+    def stop(self) -> None:
+        """Begin to stop in order. Does nothing when that is under way."""
+        if self._life is not None and not self._stopping:
+            self._life.cancel()
+
+    def create_application(
+        self, protocol: Connection, scope: dict[str, Any]
+    ) -> "InputQueue | asyncio.Queue[Any] | None":
+        """Start the application for one connection; return the queue that it receives from."""
+        if protocol not in self.connections:
+            return None
+        queue = protocol.input_queue()
+        scope.setdefault("asgi", {"version": "3.0"})
+        self.connections[protocol]["application_instance"] = asyncio.ensure_future(
+            self.application(scope, queue.get, partial(self.handle_reply, protocol))
+        )
+        return queue
+
+    async def handle_reply(self, protocol: Connection, message: dict[str, Any]) -> None:
+        """Hand over what the application sends, and let it wait for a peer that reads slowly."""
+        if self.connections.get(protocol, _GONE).get("disconnected"):
+            # Let the application hear of it, though it may never stop sending.
+            await asyncio.sleep(0)
+            return
+        await super().handle_reply(protocol, message)
+        if message["type"] == "websocket.send" or message.get("more_body"):
+            await protocol.drained()
+
+    def protocol_disconnected(self, protocol: Connection) -> None:
+        """Note the end of a connection; one that failed its handshake was never noted."""
+        if protocol in self.connections:
+            super().protocol_disconnected(protocol)
+
+    def _come_alive(self) -> None:
+        loop = asyncio.get_event_loop()
+        self._life = loop.create_task(self._live())
+        self._life.add_done_callback(lambda _: reactor.stop())
+        if self.signal_handlers:
+            for number in _SIGNALS:
+                loop.add_signal_handler(number, self._stop_by_signal)
+
+    def _stop_by_signal(self) -> None:
+        for number in _SIGNALS:
+            asyncio.get_running_loop().remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        self.stop()
+
+    async def _live(self) -> None:
+        ports: list[IListeningPort] = []
+        try:
+            await self.lifecycle.prepare()
+            ports += [await self._listen(description) for description in self.endpoints]
+            await self.lifecycle.begin()
+            self._announce()
+            await self.lifecycle.wait_failed()
+            self._fail("the node failed and is stopped; the log says why")
+        except asyncio.CancelledError:
+            # `stop`: nobody else cancels this task.
+            pass
+        except GossipError as error:
+            self._fail(str(error))
+        finally:
+            await self._wind_down(ports)
+
+    def _announce(self) -> None:
+        addresses = [_in_url(host, port) for host, port in self.listening_addresses]
+        _log.info("listening", address=",".join(addresses) or ",".join(self.endpoints))
+        if self.ready_callable is not None:
+            self.ready_callable()
+
+    async def _wind_down(self, ports: Sequence[IListeningPort]) -> None:
+        self._stopping = True
+        for port in ports:
+            await _result(port.stopListening())
+        try:
+            async with asyncio.timeout(FINISH_TIMEOUT):
+                await self.lifecycle.finish()
+        except TimeoutError:
+            self._fail(f"the node did not stop within {FINISH_TIMEOUT:g} seconds")
+        await self._close_connections()
+
+    async def _listen(self, description: str) -> IListeningPort:
+        if description.startswith("tcp:") and "backlog=" not in description:
+            description += f":backlog={BACKLOG}"
+        try:
+            port: IListeningPort = await _result(
+                serverFromString(reactor, description).listen(self.http_factory)
+            )
+        except CannotListenError as error:
+            raise ConfigurationError(_why_not_bound(error)) from error
+        self.listen_success(port)
+        return port
+
+    async def _close_connections(self) -> None:
+        """Say goodbye on every WebSocket, let answers go out, then cancel what is left."""
+        for protocol in self.connections:
+            if isinstance(protocol, GossipWebSocket) and protocol.state == protocol.STATE_OPEN:
+                protocol.close(GOING_AWAY)
+        running = {
+            details["application_instance"]
+            for details in self.connections.values()
+            if "application_instance" in details
+        }
+        for timeout in (CLOSE_TIMEOUT, CANCEL_TIMEOUT):
+            if running:
+                _, running = await asyncio.wait(running, timeout=timeout)
+            for task in running:
+                task.cancel()
+
+    def _fail(self, line: str) -> None:
+        self.exit_code = 1
+        sys.stderr.write(f"gossipnode: {line}\n")
+
+
+def _log_defects_only() -> None:
+    """Let Twisted and Autobahn log what went wrong in code, not every peer that misbehaves."""
+    defects = LogLevelFilterPredicate(defaultLogLevel=LogLevel.critical)
+    globalLogBeginner.beginLoggingTo(
+        [FilteringLogObserver(STDLibLogObserver("twisted"), [defects])],
+        redirectStandardIO=False,
+        discardBuffer=True,
+    )
+
+
+def _result(deferred: "Deferred[T]") -> asyncio.Future[T]:
+    future: asyncio.Future[T] = deferred.asFuture(asyncio.get_running_loop())
+    return future
+
+
+def _why_not_bound(error: CannotListenError) -> str:
+    """One line that names the variable to change and the address that could not be bound."""
+    address = _in_url(error.interface, error.port)
+    number = error.socketError.errno
+    reason = os.strerror(number) if number > 0 else str(error.socketError)
+    remedy = _HOW_TO_FREE_A_PORT if number == errno.EADDRINUSE else "see PORT and HOST"
+    return f"PORT={error.port}: cannot listen on {address}: {reason}; {remedy}"
+
+
+def _in_url(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

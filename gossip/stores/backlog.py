@@ -1,0 +1,59 @@
+"""What waits to be written behind: the newest of each key and of each member."""
+
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+from gossip.core.entries import Entry
+from gossip.core.members import PeerRecord
+
+T = TypeVar("T")
+
+
+class Learned(NamedTuple):
+    """A part of the backlog, taken out to be written."""
+
+    entries: dict[str, Entry]
+    peers: dict[str, PeerRecord | None]
+    """By node id; None is a member to be forgotten."""
+
+    @property
+    def size(self) -> int:
+        return len(self.entries) + len(self.peers)
+
+
+class Backlog:
+    """Entries and members in the order in which their key was first queued; not thread-safe.
+
+    Nothing is ever dropped (E7): who fills it has to stop in time.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = Learned({}, {})
+
+    def __len__(self) -> int:
+        return self._waiting.size
+
+    def add_entry(self, entry: Entry) -> None:
+        """Queue an entry, unless one that wins over it waits already."""
+        if entry.supersedes(self._waiting.entries.get(entry.key)):
+            self._waiting.entries[entry.key] = entry
+
+    def add_peer(self, node_id: str, peer: PeerRecord | None) -> None:
+        """Queue what is known last of a member."""
+        self._waiting.peers[node_id] = peer
+
+    def take(self, limit: int) -> Learned:
+        """Take out the oldest, at most `limit`; members, of which there are few, first."""
+        peers = _take(self._waiting.peers, limit)
+        return Learned(_take(self._waiting.entries, limit - len(peers)), peers)
+
+    def put_back(self, learned: Learned) -> None:
+        """Queue again what could not be written; what is newer and came meanwhile stays."""
+        for entry in learned.entries.values():
+            self.add_entry(entry)
+        for node_id, peer in learned.peers.items():
+            self._waiting.peers.setdefault(node_id, peer)
+
+
+def _take(waiting: dict[str, T], limit: int) -> dict[str, T]:
+    return {key: waiting.pop(key) for key in list(islice(waiting, limit))}

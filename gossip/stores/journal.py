@@ -1,0 +1,279 @@
+"""The journal in Django's database: group commit from one thread (E7).
+
+The thread takes whatever waits and writes it in one transaction: local writes, whose writers wait
+for the commit, and a bounded part of what is written behind. While it waits for the disk, the next
+group gathers; so a lone write costs one transaction, and a thousand at once cost a few.
+
+    commit ──▶ commits ──┐                  ┌──▶ committed / failed
+                         ├──▶ transaction ──┤
+    store  ──▶ backlog ──┘        ▲         └──▶ room
+                  ▲               │
+                  └── put back ───┘ (rolled back)
+
+When a transaction fails, the writers are told at once, and the backlog is tried again: with the
+next local write, after a delay that doubles, and when the journal closes. With no backlog an empty
+transaction is tried in its place, so that a store which works again is noticed on an idle node.
+"""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from time import monotonic
+from typing import NamedTuple
+
+import structlog
+from django.db import Error as DatabaseFailure
+from django.db import connections, transaction
+
+from gossip.core.entries import Entry
+from gossip.core.events import RequestId
+from gossip.core.members import PeerRecord
+from gossip.runtime.ports import Committed, Failed
+from gossip.stores.backlog import Backlog, Learned
+from gossip.stores.rows import delete_peers, raise_clock_floor, upsert_entries, upsert_peers
+
+log = structlog.get_logger("gossip")
+
+GATHER = 0.05
+"""Seconds that learned entries wait for others before they are written; a local write ends it."""
+BATCH = 1_000
+"""Learned entries and peers in one transaction: a local write never waits for more than these."""
+BOUND = 50_000
+"""Default backlog at which `wait_for_room` begins to wait, until half of it is written."""
+RETRY_FIRST = 0.1
+"""Seconds before the backlog is tried again after a failure; doubled each time."""
+RETRY_LAST = 5.0
+"""Seconds: the longest such wait."""
+CLOSING = 1.8
+"""Seconds that `close` waits for the thread, within the two that a stopping driver gives it; a
+whole backlog takes less than one."""
+ENDED = "the journal has ended"
+
+
+class _Write(NamedTuple):
+    request: RequestId
+    entry: Entry
+    clock_floor: int
+    since: float
+
+
+class _Group(NamedTuple):
+    writes: list[_Write]
+    learned: Learned
+    last: bool
+    """The journal was closing when this group was taken: it is not tried again."""
+
+    @property
+    def requests(self) -> tuple[RequestId, ...]:
+        return tuple(write.request for write in self.writes)
+
+
+class DatabaseJournal:
+    """Implements `gossip.runtime.ports.Journal`. Create it in the event loop, after `begin_life`.
+
+    The methods are for the event loop's thread. After `close`, or if the thread ends by a bug of
+    ours, a commit is answered by `failed` and nothing else is stored.
+    """
+
+    last_commit_seconds: float = 0.0
+    """From `commit` until durable, for the oldest write of the newest group."""
+    max_commit_seconds: float = 0.0
+    """The greatest of those since the start."""
+    error: str | None = None
+    """What the store says while it fails; None while it works."""
+
+    def __init__(
+        self, committed: Committed, failed: Failed, *, alias: str = "default", bound: int = BOUND
+    ) -> None:
+        self._committed = committed
+        self._failed = failed
+        self._alias = alias
+        self._bound = bound
+        self._loop = asyncio.get_running_loop()
+        self._room = asyncio.Event()
+        self._room.set()
+        self._ended = asyncio.Event()
+        self._changed = threading.Condition()
+        # Shared with the thread, under `_changed`:
+        self._writes: list[_Write] = []
+        self._backlog = Backlog()
+        self._in_flight: _Group | None = None
+        self._due = 0.0
+        self._retry = RETRY_FIRST
+        self._closing = False
+        self._over = False
+        # A daemon: a disk that never answers must not keep the process from ending.
+        self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        self._thread.start()
+
+    def commit(self, request: RequestId, entry: Entry, clock_floor: int) -> None:
+        """Make a local write durable, then call back `committed` or `failed`."""
+        with self._changed:
+            if not self._over:
+                self._writes.append(_Write(request, entry, clock_floor, monotonic()))
+                self._changed.notify()
+                return
+        self._loop.call_soon(self._failed, (request,), ENDED)
+
+    def store_entry(self, entry: Entry) -> None:
+        """Write an entry behind, coalesced by key."""
+        with self._changed:
+            self._expect_more()
+            self._backlog.add_entry(entry)
+        self._watch_room()
+
+    def store_peer(self, peer: PeerRecord) -> None:
+        """Remember a member, written behind."""
+        self._store_peer(peer.node_id, peer)
+
+    def forget_peer(self, node_id: str) -> None:
+        """Forget a member, written behind."""
+        self._store_peer(node_id, None)
+
+    @property
+    def backlog(self) -> int:
+        """Entries and peers not yet durable."""
+        with self._changed:
+            in_flight = self._in_flight.learned.size if self._in_flight else 0
+            return len(self._backlog) + in_flight
+
+    async def wait_for_room(self) -> None:
+        """Return at once below the bound; once it was reached, when half of it is written."""
+        await self._room.wait()
+
+    async def close(self) -> None:
+        """Write what waits and end the thread, within `CLOSING` seconds even if the store hangs.
+
+        Learned entries that could not be written are lost to this node alone, and counted in the
+        log: their origins hold them. A write under way when the time is over is not answered.
+        """
+        with self._changed:
+            self._closing = True
+            self._changed.notify()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), CLOSING)
+        if self._ended.is_set():
+            self._thread.join()
+        else:
+            log.error("journal_stuck", seconds=CLOSING, learned_lost=self.backlog)
+
+    def _store_peer(self, node_id: str, peer: PeerRecord | None) -> None:
+        with self._changed:
+            self._expect_more()
+            self._backlog.add_peer(node_id, peer)
+        self._watch_room()
+
+    def _expect_more(self) -> None:
+        if not self._backlog:
+            self._due = monotonic() + GATHER
+            self._changed.notify()
+
+    def _watch_room(self) -> None:
+        """Runs in the loop, as everything that touches `_room`: no wake-up can be missed."""
+        if self.backlog >= self._bound:
+            self._room.clear()
+        elif self.backlog <= self._bound // 2:
+            self._room.set()
+
+    # From here on: the thread.
+
+    def _run(self) -> None:
+        try:
+            while (group := self._next_group()) is not None:
+                if not self._write(group) and group.last:
+                    break
+        finally:
+            connections[self._alias].close()
+            self._end()
+
+    def _next_group(self) -> _Group | None:
+        """Wait for work; None when the journal closes and none is left."""
+        with self._changed:
+            while not (self._writes or self._closing):
+                pending = self._backlog or self.error is not None
+                wait = self._due - monotonic() if pending else None
+                if wait is not None and wait <= 0:
+                    break
+                self._changed.wait(wait)
+            writes, self._writes = self._writes, []
+            group = _Group(writes, self._backlog.take(BATCH), self._closing)
+            probes = self.error is not None and not self._closing
+            if group.writes or group.learned.size or probes:
+                self._in_flight = group
+            return self._in_flight
+
+    def _write(self, group: _Group) -> bool:
+        try:
+            self._transact(group)
+        except DatabaseFailure as error:
+            # A new connection for the next try: nothing of a broken one is trusted.
+            connections[self._alias].close()
+            self._rolled_back(group, str(error) or type(error).__name__)
+            return False
+        self._durable(group)
+        return True
+
+    def _transact(self, group: _Group) -> None:
+        learned = group.learned
+        kept = [peer for peer in learned.peers.values() if peer is not None]
+        forgotten = [node_id for node_id, peer in learned.peers.items() if peer is None]
+        with transaction.atomic(using=self._alias, durable=True):
+            upsert_entries(
+                self._alias, [*(write.entry for write in group.writes), *learned.entries.values()]
+            )
+            if group.writes or not group.learned.size:
+                floor = max((write.clock_floor for write in group.writes), default=0)
+                raise_clock_floor(self._alias, floor)
+            if kept:
+                upsert_peers(self._alias, kept)
+            if forgotten:
+                delete_peers(self._alias, forgotten)
+
+    def _durable(self, group: _Group) -> None:
+        if self.error is not None:
+            self.error = None
+            log.info("journal_recovered")
+        with self._changed:
+            self._in_flight = None
+            self._retry = RETRY_FIRST
+        if group.learned.size:
+            self._call_back(self._watch_room)
+        if group.writes:
+            self.last_commit_seconds = monotonic() - group.writes[0].since
+            self.max_commit_seconds = max(self.max_commit_seconds, self.last_commit_seconds)
+            self._call_back(self._committed, group.requests)
+
+    def _rolled_back(self, group: _Group, detail: str) -> None:
+        with self._changed:
+            self._backlog.put_back(group.learned)
+            self._in_flight = None
+            self._due = monotonic() + self._retry
+            self._retry = min(self._retry * 2, RETRY_LAST)
+        if self.error is None:
+            log.error("journal_failing", detail=detail, backlog=self.backlog)
+        self.error = detail
+        if group.writes:
+            self._call_back(self._failed, group.requests, detail)
+
+    def _end(self) -> None:
+        """Answer everybody: after an error of the store or a bug of ours, some still wait."""
+        with self._changed:
+            self._over = True
+            if not self._closing:
+                self.error = self.error or ENDED
+            waiting = [*(self._in_flight.writes if self._in_flight else ()), *self._writes]
+            self._writes = []
+        if waiting:
+            requests = tuple(write.request for write in waiting)
+            self._call_back(self._failed, requests, self.error or ENDED)
+        if self.backlog:
+            log.error("journal_lost_learned", count=self.backlog, detail=self.error)
+        # Nobody is left waiting for room that a thread which ended cannot make.
+        self._call_back(self._room.set)
+        self._call_back(self._ended.set)
+
+    def _call_back(self, callback: Callable[..., object], *args: object) -> None:
+        # A loop that closed before us has nobody left to tell.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(callback, *args)

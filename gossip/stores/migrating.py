@@ -1,0 +1,61 @@
+"""A data directory and a database that a node can start with.
+
+The order at a start: `prepare_directory`, then `EngineLock.acquire`, so that no second process
+migrates at the same time, then `prepare_database`.
+"""
+
+import tempfile
+from pathlib import Path
+
+from django.core.management import call_command
+from django.db import Error as DatabaseFailure
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.migrations.executor import MigrationExecutor
+
+from gossip.core.errors import ConfigurationError
+from gossip.stores.loading import unusable
+
+
+def prepare_directory(data_dir: Path) -> None:
+    """Create the data directory, for its owner alone, and see that it can be written.
+
+    Raises `ConfigurationError`.
+    """
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=data_dir):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"GOSSIP_DATA_DIR={data_dir} cannot be written ({error.strerror}): "
+            "name a directory that this user may create or write"
+        ) from error
+
+
+def prepare_database(*, alias: str = "default") -> None:
+    """Bring the tables up to date: SQLite is ours and is migrated, a server's database is not.
+
+    Raises `ConfigurationError` where the database cannot be used or is for the operator to migrate.
+    """
+    connection = connections[alias]
+    try:
+        if _is_behind(connection):
+            _migrate(connection)
+    except DatabaseFailure as error:
+        raise unusable(alias, error) from error
+    finally:
+        connection.close()
+
+
+def _is_behind(connection: BaseDatabaseWrapper) -> bool:
+    executor = MigrationExecutor(connection)
+    return bool(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def _migrate(connection: BaseDatabaseWrapper) -> None:
+    if connection.vendor != "sqlite":
+        raise unusable(
+            connection.alias, "run `python manage.py migrate` first: it lacks migrations"
+        )
+    call_command("migrate", database=connection.alias, interactive=False, verbosity=0)

@@ -1,0 +1,67 @@
+"""A SQLite database of a test's own, with the settings of the real one, and ways to break it."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.signals import connection_created
+
+ALIAS = "node"
+
+
+@contextmanager
+def database_at(file: Path, *, timeout: float = 0.05) -> Iterator[str]:
+    """Make `ALIAS` stand for this file. Yields the alias.
+
+    Waits `timeout` seconds for a lock, so that a test of a locked database need not wait long.
+    """
+    default = connections.databases["default"]
+    connections.databases[ALIAS] = default | {
+        "NAME": file,
+        "OPTIONS": default["OPTIONS"] | {"timeout": timeout},
+    }
+    try:
+        yield ALIAS
+    finally:
+        connections[ALIAS].close()
+        del connections[ALIAS]
+        del connections.databases[ALIAS]
+
+
+@contextmanager
+def every_connection(pragma: str) -> Iterator[None]:
+    """Run this on every connection that is opened meanwhile, the journal's own among them."""
+
+    def run(connection: BaseDatabaseWrapper, **_: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(pragma)
+
+    connection_created.connect(run)
+    try:
+        yield
+    finally:
+        connection_created.disconnect(run)
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Another program writes to the database and does not come to an end."""
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    try:
+        yield
+    finally:
+        other.rollback()
+        other.close()
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    """Wait for a condition; fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # threads set no events of a loop
+            await asyncio.sleep(0.002)

@@ -1,0 +1,120 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.db import connections, transaction
+from structlog.testing import capture_logs
+
+from gossip.core.entries import Entry
+from gossip.core.errors import ConfigurationError
+from gossip.stores.loading import Life, begin_life, load_entries, load_peers
+from gossip.stores.rows import upsert_entries
+
+
+def execute(alias: str, sql: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute(sql)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4, 7])
+def test_every_entry_is_loaded_once_in_the_order_of_keys(alias: str, count: int) -> None:
+    entries = [Entry(f"key-{number}", 1, b"0") for number in range(count)]
+    upsert_entries(alias, reversed(entries))
+    batches = list(load_entries(batch=3, alias=alias))
+    assert [entry for batch in batches for entry in batch] == entries
+    assert all(1 <= len(batch) <= 3 for batch in batches)
+
+
+def test_tombstones_are_loaded_and_no_hash_is_computed(alias: str) -> None:
+    upsert_entries(alias, [Entry("gone", 2, None, timestamp=5, origin="me")])
+    ((gone,),) = load_entries(alias=alias)
+    assert gone.deleted
+    assert (gone._value_hash, gone._hash) == (b"", Entry("gone", 2, None).hash)
+
+
+def test_each_batch_may_be_loaded_by_another_thread(alias: str) -> None:
+    upsert_entries(alias, [Entry(key, 1, b"0") for key in "abc"])
+    batches = load_entries(batch=1, alias=alias)
+    keys = []
+    for _ in range(3):
+        with ThreadPoolExecutor(1) as pool:
+            keys += [entry.key for entry in pool.submit(next, batches).result()]
+    assert keys == ["a", "b", "c"]
+
+
+def test_an_incarnation_is_the_wall_time_or_one_more_than_the_last(alias: str) -> None:
+    assert begin_life("me", 1_000, alias=alias) == Life(1_000, 0)
+    assert begin_life("me", 1_000, alias=alias) == Life(1_001, 0)
+    assert begin_life("me", 900, alias=alias) == Life(1_002, 0)
+    assert begin_life("me", 5_000, alias=alias) == Life(5_000, 0)
+
+
+def test_m1_a_life_begun_under_a_clock_that_was_set_back_is_forgotten(alias: str) -> None:
+    begin_life("me", 90_000, alias=alias)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(90_001, 0)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(1_000, 0)
+
+
+def test_a_renamed_node_keeps_its_data_and_says_so(alias: str) -> None:
+    upsert_entries(alias, [Entry("k", 1, b"0")])
+    begin_life("old", 1_000, alias=alias)
+    with capture_logs() as logs:
+        assert begin_life("new", 900, alias=alias).incarnation == 1_001
+        begin_life("new", 900, alias=alias)
+    assert [(line["event"], line["before"], line["now"]) for line in logs] == [
+        ("node_id_changed", "old", "new")
+    ]
+    assert list(load_entries(alias=alias)) == [(Entry("k", 1, b"0"),)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "version = 'x'",
+        "timestamp = 1.5",
+        "entry_hash = x'00'",
+        "expires_at = 'soon'",
+        "value = x'00'",
+        "value = NULL",
+        "value_hash = x''",
+        "value_hash = 'text'",
+        "origin = x'ff'",
+        "key = x'ff'",
+    ],
+)
+def test_a_damaged_row_stops_the_start_and_names_the_file(
+    alias: str, file: Path, damage: str
+) -> None:
+    upsert_entries(alias, [Entry("k", 1, b"0")])
+    execute(alias, f"UPDATE gossip_entry SET {damage}")
+    with pytest.raises(ConfigurationError) as refusal:
+        list(load_entries(alias=alias))
+    assert str(file) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_damaged_member_stops_the_start_and_names_the_file(alias: str, file: Path) -> None:
+    execute(
+        alias,
+        "INSERT INTO gossip_peer (node_id, public_key, region, capabilities, version,"
+        " incarnation, last_seen) VALUES ('a', '', '', 'true', '', 0, 0)",
+    )
+    with pytest.raises(ConfigurationError, match=str(file)):
+        load_peers(alias=alias)
+
+
+def test_a_damaged_file_stops_the_start_and_names_it(alias: str, file: Path) -> None:
+    with transaction.atomic(using=alias):
+        upsert_entries(alias, [Entry(f"key-{number}", 1, b"0") for number in range(2_000)])
+    connections[alias].close()
+    content = bytearray(file.read_bytes())
+    content[4096 * 4 :] = b"\xa5" * (len(content) - 4096 * 4)
+    file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=f"{file} cannot be used: .*malformed"):
+        list(load_entries(alias=alias))
+
+
+def test_a_database_without_tables_is_named(empty: str, file: Path) -> None:
+    for read in (load_peers, lambda alias: begin_life("me", 1, alias=alias)):
+        with pytest.raises(ConfigurationError, match=f"{file} cannot be used: no such table"):
+            read(alias=empty)

@@ -1,0 +1,132 @@
+from itertools import permutations
+
+import pytest
+from django.db import connections, transaction
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.members import PeerRecord
+from gossip.stores.loading import begin_life, load_entries, load_peers
+from gossip.stores.rows import (
+    delete_peers,
+    entry_from_row,
+    entry_to_row,
+    raise_clock_floor,
+    upsert_entries,
+    upsert_peers,
+)
+
+ASCENDING = (
+    Entry("k", 1, b'"b"'),
+    Entry("k", 2, b'"a"'),
+    Entry("k", 3, b'"a"'),
+    Entry("k", 3, b'"a"', expires_at=9_000),
+    Entry("k", 3, b'"a"', expires_at=8_000),
+    Entry("k", 3, None),
+    Entry("k", 3, None, expires_at=9_000),
+    Entry("k", 4, b"null"),
+)
+"""One key's entries, each of which wins over those before it (E3)."""
+
+entries = st.builds(
+    Entry,
+    key=st.text(min_size=1, max_size=20),
+    version=st.integers(1, MAX_VERSION),
+    value=st.none() | st.sampled_from([b"null", b"0", b'"\xc3\xa4\\u0000"', b'{"a":[1.5,true]}']),
+    expires_at=st.none() | st.integers(1, MAX_VERSION),
+    timestamp=st.integers(0, MAX_VERSION),
+    origin=st.none() | st.text(max_size=5),
+)
+
+
+def stored(alias: str) -> list[Entry]:
+    return [entry for batch in load_entries(alias=alias) for entry in batch]
+
+
+@given(entries)
+def test_an_entry_comes_back_as_it_was_with_its_hashes(entry: Entry) -> None:
+    back = entry_from_row(entry_to_row(entry))
+    assert (back, back.timestamp, back.origin) == (entry, entry.timestamp, entry.origin)
+    assert (back._value_hash, back._hash) == (entry.value_hash, entry.hash)
+
+
+@pytest.mark.parametrize("key", ["K", "k", " k", "ä", "a\u0308", "a\x00b", "%s", "'", "😀"])
+def test_keys_are_kept_byte_by_byte(alias: str, key: str) -> None:
+    others = [Entry(other, 1, b"0") for other in ("a", "b", "a\x00c")]
+    upsert_entries(alias, [*others, Entry(key, 1, b"1")])
+    assert sorted(entry.key for entry in stored(alias)) == sorted([key, "a", "b", "a\x00c"])
+    assert [entry.value for entry in stored(alias) if entry.key == key] == [b"1"]
+
+
+def test_the_greater_of_two_stays_whichever_comes_first(alias: str) -> None:
+    pairs = list(permutations(range(len(ASCENDING)), 2))
+    keyed = [
+        [replace(ASCENDING[place], key=f"{first}-{second}") for place in (first, second)]
+        for first, second in pairs
+    ]
+    upsert_entries(alias, [first for first, _ in keyed])
+    upsert_entries(alias, [second for _, second in keyed])
+    assert {entry.key: entry for entry in stored(alias)} == {
+        f"{first}-{second}": keyed[number][second > first]
+        for number, (first, second) in enumerate(pairs)
+    }
+
+
+def test_equal_versions_are_decided_by_the_value_hash(alias: str) -> None:
+    rivals = [Entry("k", 5, str(number).encode()) for number in range(20)]
+    upsert_entries(alias, rivals)
+    assert stored(alias) == [max(rivals, key=lambda entry: entry.value_hash)]
+
+
+def test_the_same_entry_again_changes_nothing(alias: str) -> None:
+    upsert_entries(alias, [Entry("k", 5, b"1", timestamp=1)])
+    upsert_entries(alias, [Entry("k", 5, b"1", timestamp=2)])
+    assert [entry.timestamp for entry in stored(alias)] == [1]
+
+
+def test_a_peer_replaces_what_was_known_of_it(alias: str) -> None:
+    bare = PeerRecord(node_id="b", last_seen=1)
+    full = PeerRecord(
+        node_id="a",
+        public_key="0x1",
+        gossip_endpoint="ws://a/ws",
+        api_endpoint="http://a",
+        region="r",
+        capabilities=("gx1", "x"),
+        version="1.0.0",
+        incarnation=7,
+        last_seen=9,
+    )
+    upsert_peers(alias, [PeerRecord(node_id="a"), bare])
+    upsert_peers(alias, [full])
+    assert load_peers(alias=alias) == (full, bare)
+
+
+def test_forgetting_a_peer_leaves_the_others(alias: str) -> None:
+    upsert_peers(alias, [PeerRecord(node_id="a"), PeerRecord(node_id="b")])
+    delete_peers(alias, ["a", "unknown"])
+    assert [peer.node_id for peer in load_peers(alias=alias)] == ["b"]
+
+
+def test_the_clock_floor_only_rises(alias: str) -> None:
+    begin_life("me", 1, alias=alias)
+    with transaction.atomic(using=alias):
+        raise_clock_floor(alias, 500)
+        raise_clock_floor(alias, 400)
+    assert begin_life("me", 2, alias=alias).clock_floor == 500
+
+
+def test_the_database_sorts_keys_as_python_does(alias: str) -> None:
+    keys = ["b", "B", "a", "ä", "z", "😀", "\ufffd"]
+    upsert_entries(alias, [Entry(key, 1, b"0") for key in keys])
+    assert [entry.key for entry in stored(alias)] == sorted(keys)
+
+
+def test_commits_are_flushed_to_the_disk(alias: str) -> None:
+    with connections[alias].cursor() as cursor:
+        cursor.execute("PRAGMA journal_mode")
+        assert cursor.fetchone() == ("wal",)
+        cursor.execute("PRAGMA synchronous")
+        assert cursor.fetchone() == (2,)

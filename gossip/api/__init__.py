@@ -1,0 +1,1 @@
+"""The HTTP interface: DRF views over `gossip.services`, nothing but JSON."""

@@ -1,0 +1,95 @@
+"""The replicated data: all of it, one key, and the state with its versions."""
+
+from typing import Any, cast
+
+import msgspec
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.http import parse_etags
+
+from gossip import services
+from gossip.api import requests
+from gossip.api.base import NodeView
+from gossip.api.responses import empty, failure, iso, stream, success
+from gossip.core.entries import Entry
+
+_text = msgspec.json.Encoder().encode
+
+
+class DataView(NodeView):
+    """`/gossip/data`."""
+
+    async def get(self, request: HttpRequest) -> HttpResponseBase:
+        page = requests.page(request)
+        found = services.slices(prefix=page.prefix, after=page.after, limit=page.limit)
+        return stream(b'{"success":true,"data":{', found, _value_member, b"}}")
+
+    async def post(self, request: HttpRequest) -> HttpResponseBase:
+        requests.refuse_conditions(request)
+        wanted = requests.write(request)
+        return _written(await services.aset(wanted.key, wanted.value))
+
+
+class KeyView(NodeView):
+    """`/gossip/data/:key`."""
+
+    async def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        name = services.checked_key(requests.key_in_path(request, key))
+        entry = services.get(name)
+        if entry is None or entry.value is None:
+            status = 200 if settings.GOSSIP.compat_missing_200 else 404
+            return failure(status, str(services.UnknownKey(name)))
+        etag = f'"{entry.version}-{entry.value_hash.hex()[:8]}"'
+        if _has_it(request, etag):
+            return empty(304, {"ETag": etag})
+        return success(headers={"ETag": etag}, data=msgspec.Raw(entry.value))
+
+    async def put(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        requests.refuse_conditions(request)
+        name = requests.key_in_path(request, key)
+        return _written(await services.aset(name, msgspec.Raw(requests.body(request))))
+
+    async def delete(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        requests.refuse_conditions(request)
+        name = services.checked_key(requests.key_in_path(request, key))
+        tombstone = await services.adelete(name)
+        return success(message=f"Data deleted for key '{name}'", version=tombstone.version)
+
+
+class StateView(NodeView):
+    """`/gossip/state`, from which peers pull (A4)."""
+
+    async def get(self, _request: HttpRequest) -> HttpResponseBase:
+        # Without a turn for others in between, so that the count fits the snapshot.
+        now = services.overview()
+        everything = services.slices(tombstones=True)
+        head: dict[str, Any] = {
+            "nodeId": now.me.node_id,
+            "version": now.version,
+            "lastUpdated": iso(now.last_updated),
+            "dataCount": now.total,
+            "data": {},
+        }
+        opened = b'{"success":true,"state":' + _text(head).removesuffix(b"}}")
+        return stream(opened, everything, _state_member, b"}}}")
+
+
+def _written(entry: Entry) -> HttpResponseBase:
+    return success(status=201, message=f"Data set for key '{entry.key}'", version=entry.version)
+
+
+def _has_it(request: HttpRequest, etag: str) -> bool:
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return known == ["*"] or etag in (tag.removeprefix("W/") for tag in known)
+
+
+def _value_member(entry: Entry) -> bytes:
+    # Tombstones were left out.
+    return b"%b:%b" % (_text(entry.key), cast("bytes", entry.value))
+
+
+def _state_member(entry: Entry) -> bytes:
+    value = b"" if entry.value is None else b'"value":%b,' % entry.value
+    versions = (entry.version, entry.timestamp or entry.version)
+    return b'%b:{%b"version":%d,"timestamp":%d}' % (_text(entry.key), value, *versions)

@@ -1,0 +1,85 @@
+"""Django's ASGI handler without its detours through threads.
+
+The stock handler tells `request_started` and `request_finished` in a thread made for each request,
+so that connections to the database are looked after. Our views are coroutines and never touch the
+database: measured, the two detours cost 1.4 ms of CPU a request, and all the rest 0.2 ms. It also
+starts a thread for each request under way, so 1,000 waiting writes would hold 1,000 threads.
+
+For the paths of `gossip.api.urls` only. Anything with models belongs to the stock handler.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from io import BytesIO
+from typing import Any, TypeAlias
+
+from django.core.exceptions import RequestAborted, RequestDataTooBig
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import set_script_prefix
+
+from gossip.api.requests import MAX_BODY
+from gossip.api.responses import failure
+
+Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
+Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
+
+
+class ApiHandler(ASGIHandler):
+    """An ASGI application for HTTP. Create it once Django is set up."""
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        response = await self._respond(scope, receive)
+        if response is None:
+            return
+        sending = self.send_response(response, send)
+        # A write goes on when its client has gone: it is on its way. A stream would be for nobody.
+        await (_send_while_connected(sending, receive) if response.streaming else sending)
+
+    async def _respond(self, scope: dict[str, Any], receive: Receive) -> HttpResponseBase | None:
+        try:
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return None
+        except RequestDataTooBig:
+            return _too_large()
+        set_script_prefix(get_script_prefix(scope))
+        request, _refusal = self.create_request(scope, body)
+        if request is None:
+            return failure(400, "The query string is not valid UTF-8")
+        return await self.run_get_response(request)
+
+    async def read_body(self, receive: Receive) -> BytesIO:
+        """The whole body. Raises `RequestDataTooBig` as soon as it is larger than any we take."""
+        body = BytesIO()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            body.write(message.get("body", b""))
+            if body.tell() > MAX_BODY:
+                raise RequestDataTooBig
+            if not message.get("more_body", False):
+                body.seek(0)
+                return body
+
+
+def _too_large() -> HttpResponse:
+    # What remains of the body would be read as the next request.
+    return failure(
+        413, f"The body is larger than {MAX_BODY} bytes", headers={"Connection": "close"}
+    )
+
+
+async def _send_while_connected(sending: Awaitable[None], receive: Receive) -> None:
+    answer = asyncio.ensure_future(sending)
+    gone = asyncio.ensure_future(receive())
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if answer.done():
+            answer.result()
+    finally:
+        answer.cancel()
+        gone.cancel()
+        await asyncio.gather(answer, gone, return_exceptions=True)

@@ -1,0 +1,296 @@
+"""What programs may ask of the node that runs in this process.
+
+The API, the commands and host applications all come in here, and nothing passes them by. Reads are
+plain calls, safe from any thread and cheap enough for the event loop. Writes come in two forms:
+`set` and `delete` for threads, `aset` and `adelete` for coroutines.
+
+    GossipError
+    ├── NoEngine        no node runs in this process
+    ├── UnknownKey      nothing to delete under this key; also a KeyError
+    ├── EntryFault      the key or the value breaks the rules; nothing was written
+    ├── WriteRefused    the node did not write, and will not
+    └── WriteUnanswered the node did not answer in time: the write may still happen
+"""
+
+import asyncio
+import math
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+
+import msgspec
+
+from gossip.core.config import Limits
+from gossip.core.entries import Entry
+from gossip.core.errors import EntryFault, GossipError
+from gossip.core.stats import MemberView, Overview
+from gossip.core.values import normalise
+from gossip.runtime import engine
+from gossip.runtime.ports import NodePort
+
+LIMITS = Limits()
+SLICE = 500
+"""Entries that one step of `slices` looks at: well under a millisecond."""
+WRITE_TIMEOUT = 10.0
+"""Seconds. A commit takes milliseconds; who waits longer had better ask again."""
+
+
+class NoEngine(GossipError):
+    """No node runs in this process."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no node runs in this process: use the HTTP API of a node by its URL, share one"
+            " through Redis, or embed it by serving gossipnode.asgi or `manage.py rungossip`"
+        )
+
+
+class UnknownKey(GossipError, KeyError):
+    """The key was never written, or is deleted."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+    def __str__(self) -> str:
+        return f"Key '{self.key}' not found"
+
+
+class WriteUnanswered(GossipError):
+    """The node did not answer in time. The write may still happen: read before writing again."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the node did not answer within {WRITE_TIMEOUT:g} s: the write may still happen"
+        )
+
+
+class PeerCounts(msgspec.Struct, frozen=True):
+    """The other members by status; `total` counts the inactive ones too."""
+
+    total: int
+    active: int
+    suspected: int
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How well this node is connected."""
+
+    status: str
+    """`healthy`; `isolated`: no active peer; `degraded`: more suspected than active peers, or
+    `overview.reasons` names something."""
+    peers: PeerCounts
+    overview: Overview
+
+
+class Readiness(msgspec.Struct, frozen=True):
+    """Whether this node can serve, and why not."""
+
+    ready: bool
+    reasons: tuple[str, ...] = ()
+
+
+def get(key: str) -> Entry | None:
+    """The entry of this key; None where it has no value."""
+    entry = _port().get(key)
+    return None if entry is None or entry.deleted else entry
+
+
+async def aget(key: str) -> Entry | None:
+    """`get` for coroutines; it waits for nothing."""
+    return get(key)
+
+
+def set(key: str, value: object) -> Entry:  # noqa: A001  (the word that users know)
+    """Write from a thread. Returns the entry once it is durable and on its way to the peers.
+
+    `value` is what JSON can say, as Python objects, or JSON text as `msgspec.Raw`. Raises
+    `EntryFault`, `WriteRefused`, `WriteUnanswered`, `NoEngine`, and `RuntimeError` in the node's
+    own event loop, where waiting would stop the very node that it waits for.
+    """
+    return _write(checked_key(key), normalise(_json(value), LIMITS))
+
+
+async def aset(key: str, value: object) -> Entry:
+    """`set` for coroutines, in whichever event loop."""
+    return await _awrite(checked_key(key), normalise(_json(value), LIMITS))
+
+
+def delete(key: str) -> Entry:
+    """Delete from a thread. Returns the tombstone; raises `UnknownKey`, else as `set` does."""
+    return _write(_known(key), None)
+
+
+async def adelete(key: str) -> Entry:
+    """`delete` for coroutines, in whichever event loop."""
+    return await _awrite(_known(key), None)
+
+
+def checked_key(key: str) -> str:
+    """Return what may be a key: 1 to 512 bytes of UTF-8. Raises `EntryFault("key")`."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        raise EntryFault("key", "the key is not valid Unicode") from None
+    if not 1 <= size <= LIMITS.key:
+        raise EntryFault("key", f"a key has 1 to {LIMITS.key} bytes, this one {size}")
+    return key
+
+
+def entries(*, prefix: str = "", after: str = "", limit: int | None = None) -> Iterator[Entry]:
+    """Entries with a value, ordered by key: those with this prefix, behind `after`."""
+    return chain.from_iterable(slices(prefix=prefix, after=after, limit=limit))
+
+
+def slices(
+    *, prefix: str = "", after: str = "", limit: int | None = None, tombstones: bool = False
+) -> Iterator[list[Entry]]:
+    """Like `entries`, in steps that are short however many entries do not match.
+
+    Who iterates in the event loop lets others have a turn between two steps. A step may find
+    nothing. The snapshot is taken by this call, not by the first step.
+    """
+
+    def wanted(entry: Entry) -> bool:
+        return (
+            entry.key.startswith(prefix) and entry.key > after and (tombstones or not entry.deleted)
+        )
+
+    def beyond(entry: Entry) -> bool:
+        return entry.key > prefix and not entry.key.startswith(prefix)
+
+    return _sliced(_port().entries(), wanted, beyond, limit)
+
+
+def members(status: str | None = None) -> list[MemberView]:
+    """The other members, ordered by node id; only those of that status, if one is given."""
+    everybody = _port().members()
+    return [view for view in everybody if status is None or view.status == status]
+
+
+def overview() -> Overview:
+    """This node now."""
+    return _port().overview()
+
+
+def health() -> Health:
+    """How well this node is connected. Cheap: it is what others probe."""
+    port = _port()
+    now = port.overview()
+    peers = _count(port.members())
+    return Health(status=_status(peers, now.reasons), peers=peers, overview=now)
+
+
+def ready() -> Readiness:
+    """Whether this node can serve. Never raises: no engine is one of the reasons why not."""
+    running = engine.running()
+    if running is None:
+        return Readiness(ready=False, reasons=("no node runs in this process",))
+    if running.port.ready:
+        return Readiness(ready=True)
+    return Readiness(ready=False, reasons=running.port.overview().reasons or ("not serving",))
+
+
+def _port() -> NodePort:
+    running = engine.running()
+    if running is None:
+        raise NoEngine
+    return running.port
+
+
+def _write(key: str, value: bytes | None) -> Entry:
+    port = _port()
+    if _running_loop() is port.loop:
+        raise RuntimeError("in the node's event loop, await aset() or adelete() instead")
+    answer = asyncio.run_coroutine_threadsafe(port.write(key, value), port.loop)
+    try:
+        return answer.result(WRITE_TIMEOUT)
+    except TimeoutError:
+        answer.cancel()
+        raise WriteUnanswered from None
+
+
+async def _awrite(key: str, value: bytes | None) -> Entry:
+    port = _port()
+    try:
+        async with asyncio.timeout(WRITE_TIMEOUT):
+            if _running_loop() is port.loop:
+                return await port.write(key, value)
+            answer = asyncio.run_coroutine_threadsafe(port.write(key, value), port.loop)
+            return await asyncio.wrap_future(answer)
+    except TimeoutError:
+        raise WriteUnanswered from None
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+def _known(key: str) -> str:
+    if get(key) is None:
+        raise UnknownKey(key)
+    return key
+
+
+def _json(value: object) -> bytes:
+    if isinstance(value, msgspec.Raw):
+        return bytes(value)
+    _refuse_non_json(value, LIMITS.depth)
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        raise EntryFault("value-json", "a text of the value is not valid Unicode") from None
+    except OverflowError:
+        raise EntryFault("value-json", "a number of the value is out of range") from None
+
+
+def _refuse_non_json(value: object, depth: int) -> None:
+    """Raise `EntryFault` for what an encoder would turn into something else (NaN into null)."""
+    match value:
+        case None | bool() | int() | str():
+            return
+        case float():
+            if not math.isfinite(value):
+                raise EntryFault("value-json", f"JSON cannot say {value}")
+        case list() | tuple() | dict() if depth == 0:
+            raise EntryFault("depth", f"the value is nested deeper than {LIMITS.depth}")
+        case list() | tuple():
+            for item in value:
+                _refuse_non_json(item, depth - 1)
+        case dict():
+            for key, item in value.items():
+                if not isinstance(key, str):
+                    raise EntryFault("value-json", f"{key!r} is no text, as keys in JSON are")
+                _refuse_non_json(item, depth - 1)
+        case _:
+            raise EntryFault("value-json", f"JSON cannot say a {type(value).__name__}")
+
+
+def _sliced(
+    snapshot: Iterator[Entry],
+    wanted: Callable[[Entry], bool],
+    beyond: Callable[[Entry], bool],
+    limit: int | None,
+) -> Iterator[list[Entry]]:
+    left = limit
+    while chunk := list(islice(snapshot, SLICE)):
+        found = [entry for entry in chunk if wanted(entry)]
+        if left is not None:
+            found = found[:left]
+            left -= len(found)
+        yield found
+        if left == 0 or beyond(chunk[-1]):
+            return
+
+
+def _count(views: list[MemberView]) -> PeerCounts:
+    statuses = [view.status for view in views]
+    return PeerCounts(len(views), statuses.count("active"), statuses.count("suspected"))
+
+
+def _status(peers: PeerCounts, reasons: tuple[str, ...]) -> str:
+    if peers.active == 0:
+        return "isolated"
+    return "degraded" if reasons or peers.suspected > peers.active else "healthy"

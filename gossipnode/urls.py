@@ -1,0 +1,9 @@
+"""The URLs of a node: the HTTP interface at the root, and its form of errors for all the rest."""
+
+from django.urls import include, path
+
+urlpatterns = [path("", include("gossip.api.urls"))]
+
+handler400 = "gossip.api.errors.bad_request"
+handler404 = "gossip.api.errors.not_found"
+handler500 = "gossip.api.errors.server_error"

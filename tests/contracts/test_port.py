@@ -1,0 +1,195 @@
+"""What every `NodePort` promises to services."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from random import Random
+
+import pytest
+import pytest_asyncio
+
+from gossip.core.config import Config
+from gossip.core.effects import Dial
+from gossip.core.errors import WriteRefused
+from gossip.core.node import Node
+from gossip.runtime.engine import Engine, Parts
+from gossip.runtime.ports import DialRefused, Hub, NodePort
+from tests.support.fake_port import FakePort
+from tests.support.runtime import EmptyPast, MemoryJournal, until
+
+
+class Subject:
+    """A port, and hands on its store."""
+
+    def __init__(
+        self,
+        port: NodePort,
+        hold: Callable[[], None],
+        waiting: Callable[[], object],
+        release: Callable[[], None],
+    ) -> None:
+        self.port = port
+        self.hold = hold
+        """From now on writes wait for their commit."""
+        self.waiting = waiting
+        """Whether one waits."""
+        self.release = release
+        """Commit them."""
+
+
+@asynccontextmanager
+async def in_process() -> AsyncIterator[Subject]:
+    """The real node behind its engine, with a store in memory."""
+
+    async def nobody(dial: Dial, hub: Hub) -> None:
+        raise DialRefused("nothing listens")
+
+    config = Config(node_id="me", public_key="", gossip_endpoint=None, api_endpoint="")
+    journal = MemoryJournal()
+    engine = Engine(
+        Parts(
+            config=config,
+            node=Node(config, Random(1)),
+            past=EmptyPast(),
+            journal=journal,
+            dialer=nobody,
+            release=lambda: None,
+        )
+    )
+    await engine.prepare()
+    await engine.begin()
+
+    def hold() -> None:
+        journal.held = True
+
+    def release() -> None:
+        journal.held = False
+        journal.release()
+
+    yield Subject(engine.port, hold, lambda: journal.waiting, release)
+    release()
+    await engine.finish()
+
+
+@asynccontextmanager
+async def fake() -> AsyncIterator[Subject]:
+    port = FakePort()
+    yield Subject(port, port.gate.clear, lambda: port.waiting, port.gate.set)
+
+
+@pytest_asyncio.fixture(params=[in_process, fake])
+async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
+    make: Callable[[], AbstractAsyncContextManager[Subject]] = request.param
+    async with make() as made:
+        yield made
+
+
+@pytest.fixture
+def port(subject: Subject) -> NodePort:
+    return subject.port
+
+
+async def test_a_key_never_written_is_unknown(port: NodePort) -> None:
+    assert port.get("k") is None
+    assert list(port.entries()) == []
+
+
+async def test_a_running_node_is_ready_in_its_loop(port: NodePort) -> None:
+    assert port.ready
+    assert port.loop is asyncio.get_running_loop()
+
+
+async def test_a_write_is_read_as_soon_as_it_returns(port: NodePort) -> None:
+    entry = await port.write("k", b'{"a":1}')
+    assert entry.key == "k"
+    assert entry.value == b'{"a":1}'
+    assert port.get("k") == entry
+    assert list(port.entries()) == [entry]
+
+
+async def test_versions_of_a_key_grow(port: NodePort) -> None:
+    versions = [(await port.write("k", b"1")).version for _ in range(3)]
+    assert versions == sorted(set(versions))
+
+
+async def test_a_delete_leaves_a_tombstone(port: NodePort) -> None:
+    await port.write("k", b"1")
+    tombstone = await port.write("k", None)
+    assert tombstone.deleted
+    assert port.get("k") == tombstone
+    assert list(port.entries()) == [tombstone]
+    assert port.overview().live == 0
+    assert port.overview().total == 1
+
+
+async def test_entries_are_ordered_by_key(port: NodePort) -> None:
+    for key in ("b", "ä", "a", "A", "ab"):
+        await port.write(key, b"1")
+    assert [entry.key for entry in port.entries()] == ["A", "a", "ab", "b", "ä"]
+
+
+async def test_writes_do_not_disturb_who_reads_entries(port: NodePort) -> None:
+    for key in ("a", "c"):
+        await port.write(key, b"1")
+    reading = port.entries()
+    first = next(reading)
+    await port.write("b", b"1")
+    assert first.key == "a"
+    assert [entry.key for entry in reading] == ["c"]
+
+
+async def test_a_write_is_in_no_read_before_it_is_durable(subject: Subject, port: NodePort) -> None:
+    old = await port.write("k", b"1")
+    subject.hold()
+    writing = asyncio.create_task(port.write("k", b"2"))
+    await until(subject.waiting)
+    assert port.get("k") == old
+    assert list(port.entries()) == [old]
+    subject.release()
+    written = await writing
+    assert port.get("k") == written
+
+
+async def test_a_cancelled_writer_breaks_nothing(subject: Subject, port: NodePort) -> None:
+    subject.hold()
+    impatient = asyncio.create_task(port.write("k", b"1"))
+    await until(subject.waiting)
+    impatient.cancel()
+    await asyncio.wait((impatient,))
+    subject.release()
+    assert port.get("k2") is None
+    assert (await port.write("k2", b"2")).value == b"2"
+
+
+async def test_concurrent_writes_are_all_answered(port: NodePort) -> None:
+    entries = await asyncio.gather(*(port.write(f"k{number}", b"1") for number in range(200)))
+    assert [entry.key for entry in entries] == [f"k{number}" for number in range(200)]
+    assert len(list(port.entries())) == 200
+
+
+async def test_reads_work_from_other_threads(port: NodePort) -> None:
+    entry = await port.write("k", b"1")
+    assert await asyncio.to_thread(port.get, "k") == entry
+    assert await asyncio.to_thread(lambda: list(port.entries())) == [entry]
+    assert await asyncio.to_thread(port.members) == []
+    assert (await asyncio.to_thread(port.overview)).live == 1
+    assert await asyncio.to_thread(lambda: port.ready)
+
+
+async def test_a_thread_writes_through_the_loop_of_the_port(port: NodePort) -> None:
+    def write() -> int:
+        return asyncio.run_coroutine_threadsafe(port.write("k", b"1"), port.loop).result(5).version
+
+    version = await asyncio.to_thread(write)
+    entry = port.get("k")
+    assert entry is not None
+    assert entry.version == version
+
+
+async def test_a_stopped_node_refuses_writes_and_is_not_ready() -> None:
+    async with in_process() as made:
+        port = made.port
+    assert not port.ready
+    with pytest.raises(WriteRefused) as refusal:
+        await port.write("k", b"1")
+    assert refusal.value.reason == "stopping"

@@ -1,0 +1,135 @@
+"""Puts a node together: the one place that knows the core, the store and the transport at once.
+
+Whoever serves the node's port walks a `Launch` through its life (`gossip.runtime.lifecycle`).
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack
+from random import Random
+
+import structlog
+
+from gossip.conf import NodeSettings
+from gossip.core.config import Config
+from gossip.core.entries import Entry
+from gossip.core.members import PeerRecord
+from gossip.core.node import Node
+from gossip.runtime.engine import Engine, Parts
+from gossip.stores.identity import resolve
+from gossip.stores.journal import BOUND, DatabaseJournal
+from gossip.stores.loading import begin_life, load_entries, load_peers
+from gossip.stores.lock import EngineLock
+from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.transport.client import WebsocketDialer
+
+_log = structlog.get_logger("gossip")
+
+
+class Launch:
+    """The life of the node that these settings describe: a `Lifecycle`."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, once `prepare` came so far as to build it."""
+        if self._engine is None:
+            raise RuntimeError("the node is not prepared")
+        return self._engine
+
+    async def prepare(self) -> None:
+        """Take the data directory, bring the tables up to date, load the state.
+
+        Raises `ConfigurationError`; call `finish` then too.
+        """
+        # Shielded: a start that is broken off here must still learn of the lock that it holds.
+        building = asyncio.create_task(asyncio.to_thread(prepare, self._settings))
+        try:
+            self._engine = await asyncio.shield(building)
+        except asyncio.CancelledError:
+            self._engine = await building
+            raise
+        await self._engine.prepare()
+
+    async def begin(self) -> None:
+        """The port is bound: dial the bootstrap peers."""
+        await self.engine.begin()
+
+    async def wait_failed(self) -> None:
+        """Return when the node ended by a bug of ours; never otherwise."""
+        await self.engine.wait_failed()
+
+    async def finish(self) -> None:
+        """Leave, flush, let go, within four seconds. From any state."""
+        if self._engine is not None:
+            await self._engine.finish()
+
+
+async def start(settings: NodeSettings) -> Engine:
+    """Prepare and begin at once, for a server whose port is bound already.
+
+    Raises `ConfigurationError`, with everything let go of.
+    """
+    launch = Launch(settings)
+    async with AsyncExitStack() as held:
+        held.push_async_callback(launch.finish)
+        await launch.prepare()
+        await launch.begin()
+        held.pop_all()
+    return launch.engine
+
+
+async def stop(engine: Engine) -> None:
+    """Leave, flush, let go, within four seconds."""
+    await engine.finish()
+
+
+def prepare(settings: NodeSettings) -> Engine:
+    """Build the engine of these settings, which holds the data directory's lock until it finishes.
+
+    Blocks: call it where no event loop runs. Raises `ConfigurationError`, and holds nothing then.
+    """
+    prepare_directory(settings.data_dir)
+    lock = EngineLock(settings.data_dir)
+    with ExitStack() as held:
+        lock.acquire(settings.port)
+        held.callback(lock.release)
+        prepare_database()
+        engine = Engine(_parts(settings, lock))
+        held.pop_all()
+    return engine
+
+
+def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
+    identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
+    config = settings.core(identity.node_id, identity.public_key)
+    _log.info("node", node_id=identity.node_id, identity=identity.source)
+    return Parts(
+        config=config,
+        node=Node(config, Random()),  # noqa: S311  # seeds jitter and message ids, no secret
+        past=_Database(config),
+        journal=DatabaseJournal,
+        dialer=WebsocketDialer(allow=settings.dial_allow, deny=settings.dial_deny),
+        release=lock.release,
+        backlog_bound=BOUND,
+    )
+
+
+class _Database:
+    """Implements `gossip.runtime.engine.Past` over Django's database."""
+
+    def __init__(self, config: Config) -> None:
+        self._node_id = config.node_id
+        self._most_ahead = int(config.max_clock_skew * 1000)
+
+    def entries(self) -> Iterator[tuple[Entry, ...]]:
+        return load_entries()
+
+    def peers(self) -> tuple[PeerRecord, ...]:
+        return load_peers()
+
+    def begin_life(self, wall: int) -> tuple[int, int]:
+        return begin_life(self._node_id, wall, most_ahead=self._most_ahead)

@@ -61,6 +61,8 @@ class Replica:
         self._outbox = Outbox(context.config)
         self._flushed_at = float("-inf")
         self._flush_set = False
+        self._unflushed = False
+        """Something was queued since; what waits for blocked links only waits for them."""
         self._pending: dict[RequestId, Entry] = {}
         self._pending_keys: dict[str, Entry] = {}
         self._arrivals: deque[_Arrival] = deque()
@@ -243,7 +245,7 @@ class Replica:
             for link in self._context.links.best()
             if link.peer != but and (holders is None or link.roots.state != holders)
         ]
-        self._outbox.add(entry, self._full_hops(), links)
+        self._queue(entry, self._full_hops(), links)
 
     def _pass_on(self, entry: Entry, arrival: _Arrival) -> None:
         """Push an entry that was new to us further (S2)."""
@@ -258,11 +260,15 @@ class Replica:
             ]
             chosen = self._context.rng.sample(others, min(self._config.fanout, len(others)))
             # Clamped like any hop count from outside (R4); a mesh of 2^32 needs no more.
-            self._outbox.add(entry, min(hops, 34) - 1, chosen)
+            self._queue(entry, min(hops, 34) - 1, chosen)
+
+    def _queue(self, entry: Entry, hops: int, links: list[LinkId]) -> None:
+        self._outbox.add(entry, hops, links)
+        self._unflushed = self._unflushed or bool(links)
 
     def flush_soon(self) -> None:
         """Send what waits: now, if the last time is long enough ago, else together later."""
-        if not self._outbox or self._flush_set:
+        if not self._unflushed or self._flush_set:
             return
         wait = self._flushed_at + self._config.batch_delay - self._context.now.monotonic
         if wait <= 0:
@@ -273,7 +279,7 @@ class Replica:
 
     def flush(self) -> None:
         """Send what waits for every link that drains; close those that wait for too much (S5)."""
-        self._flush_set = False
+        self._flush_set = self._unflushed = False
         self._flushed_at = self._context.now.monotonic
         writable = []
         for link in self._context.links:

@@ -123,6 +123,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds for which lost members are dialed again (M7)."""
     pull_timeout: float = 5.0
     """Seconds without a page after which a pull is given up (A2)."""
+    pull_longest: float = 300.0
+    """Seconds after which a pull makes room for another: a liar's state may have no end."""
     answer_again: float = 30.0
     """Seconds before a plain id is sent the whole state again (W4: at most twice a minute)."""
     skew_reported: float = 1.0

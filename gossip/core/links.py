@@ -41,6 +41,8 @@ class Link(msgspec.Struct, kw_only=True):
     faults: int = 0
     roots: Roots = Roots(None, None)
     """What the peer said of its sets last."""
+    named_at: float | None = None
+    """When it was told our members last, having asked for them."""
     pulled_at: float | None = None
     """When we began to pull from it last."""
     duplicate_of: LinkId | None = None

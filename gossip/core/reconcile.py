@@ -26,7 +26,10 @@ _FOLD_SLICE = 2_000
 
 class _Pull(msgspec.Struct):
     link: LinkId
-    deadline: float
+    ends: float
+    """Monotonic seconds: others have their turn then, however much is left."""
+    deadline: float = 0.0
+    """Monotonic seconds: when to stop waiting for the page that was asked for."""
     after: str | None = None
 
 
@@ -115,7 +118,14 @@ class Repair:
             context.send([link], context.encoder.names_request(context.now.wall, context.updates))
 
     def name_members(self, link: Link) -> None:
-        """Answer a peer that asks for our active members."""
+        """Answer a peer that asks for our active members; not more often than it may ask."""
+        context = self._context
+        now = context.now.monotonic
+        too_soon = link.named_at is not None and now - link.named_at < context.config.interval / 2
+        if too_soon or link.blocked_since is not None:
+            context.refuse("names-too-soon" if too_soon else "names-blocked")
+            return
+        link.named_at = now
         self.name(link, [member.record.node_id for member in self._context.members.active()])
 
     def name(self, link: Link, node_ids: list[str]) -> None:
@@ -155,7 +165,8 @@ class Repair:
             if link is not None and link.roots.state != ours.state:
                 self._pulled_at = link.pulled_at = self._context.now.monotonic
                 self._context.stats.pulls += 1
-                self._pull = _Pull(link.id, 0.0)
+                longest = self._context.config.pull_longest
+                self._pull = _Pull(link.id, self._context.now.monotonic + longest)
                 self._request(link, None)
 
     def _request(self, link: Link, after: str | None) -> None:
@@ -199,7 +210,7 @@ class Repair:
                 return
             # A peer whose pages do not move on would keep us pulling for ever.
             moves_on = page.next is not None and (pull.after is None or page.next > pull.after)
-            if moves_on and not link.closing:
+            if moves_on and not link.closing and self._context.now.monotonic < pull.ends:
                 self._request(link, page.next)
             else:
                 self._begin_next()

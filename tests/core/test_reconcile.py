@@ -1,0 +1,357 @@
+"""Comparing roots and pulling what we lack (A1–A3, M5)."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gossip.core.config import Limits
+from gossip.core.effects import Send
+from gossip.core.entries import Entry
+from gossip.core.events import LinkBlocked, LinkId
+from gossip.core.members import PeerRecord
+from gossip.core.roots import Root
+from gossip.core.state import StateMap
+from tests.support.core import ME, Subject, kinds, pushed, sent, stored
+from tests.support.frames import WALL, Frame, exchange, heartbeat, join, message, page, root
+
+Tell = Callable[[str, Frame], Frame]
+ENTRIES = tuple(Entry(key, 1, b"1") for key in ("a", "b", "c", "d", "e"))
+
+
+def root_of(*entries: Entry) -> Frame:
+    state = StateMap()
+    for entry in entries:
+        state.merge(entry)
+    n, total = state.root()
+    return root(n, total)
+
+
+def member_root(*peers: str) -> Frame:
+    """The root of the member table of a node linked to these peers."""
+    records = [PeerRecord(node_id=node_id, incarnation=WALL) for node_id in (ME, *peers)]
+    return root(len(records), sum(record.hash for record in records))
+
+
+def pulling(**changes: Any) -> Subject:
+    """A node that asked a, on link 1, for its first page."""
+    subject = Subject(**changes)
+    subject.joined(1, "a")
+    effects = subject.receive(1, exchange("a", "root", root=root(9)))
+    assert kinds(effects, 1) == ["page", "root"]
+    return subject
+
+
+def requests(effects: Any, link: int = 1) -> list[str | None]:
+    """The keys behind which pages were asked for; None from the beginning."""
+    return [frame["data"].get("after") for frame in sent(effects, link) if is_request(frame)]
+
+
+def told(peer: str, theirs: Frame) -> Frame:
+    """The answer to a round: roots that want none back."""
+    return exchange(peer, "root", root=theirs, answer=True)
+
+
+def is_request(frame: Frame) -> bool:
+    data = frame["data"]
+    return isinstance(data, dict) and data.get("x") == "page" and "entries" not in data
+
+
+# Roots
+
+
+def test_a1_equal_roots_end_it() -> None:
+    subject = Subject()
+    subject.hold(*ENTRIES)
+    subject.joined(1, "a")
+    same: dict[str, Any] = {"root": root_of(*ENTRIES), "mroot": member_root("a")}
+    for frame in (join("a", **same), heartbeat("a", **same), exchange("a", "root", **same)):
+        assert sent(subject.receive(1, frame)) == []
+
+
+def test_a1_a_round_of_equals_costs_less_than_three_hundred_bytes() -> None:
+    subject = Subject()
+    subject.hold(*ENTRIES)
+    subject.joined(1, "a")
+    effects = subject.wait(5.0)
+    frames = [effect.frame for effect in effects if isinstance(effect, Send)]
+    rounds = [frame for frame in frames if b'"x":"root"' in frame]
+    assert len(rounds) == 1
+    assert len(rounds[0]) < 300
+
+
+@pytest.mark.parametrize("kind", ["join", "heartbeat", "root"])
+def test_a1_roots_that_differ_start_a_pull(kind: str) -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    frames = {
+        "join": join("a", root=root(9)),
+        "heartbeat": heartbeat("a", root=root(9)),
+        "root": exchange("a", "root", root=root(9)),
+    }
+    assert requests(subject.receive(1, frames[kind])) == [None]
+
+
+def test_a1_who_begins_a_round_is_told_where_we_differ() -> None:
+    subject = Subject()
+    subject.hold(*ENTRIES)
+    subject.joined(1, "a")
+    [answer] = sent(subject.receive(1, exchange("a", "root", root=root(0, 0))), 1)
+    assert answer["data"]["root"] == root_of(*ENTRIES)
+    assert answer["data"]["answer"] is True
+
+
+def test_a1_an_answer_is_not_answered() -> None:
+    subject = Subject()
+    subject.hold(*ENTRIES)
+    subject.joined(1, "a")
+    assert sent(subject.receive(1, exchange("a", "root", root=root(0, 0), answer=True))) == []
+    effects = subject.receive(1, exchange("a", "root", root=root(9), answer=True))
+    assert kinds(effects) == ["page"]
+
+
+def test_a2_nothing_is_pulled_from_who_has_nothing() -> None:
+    subject = Subject()
+    subject.hold(*ENTRIES)
+    subject.joined(1, "a")
+    assert requests(subject.receive(1, heartbeat("a", root=root(0, 0)))) == []
+
+
+@pytest.mark.parametrize("tell", [told, lambda peer, theirs: heartbeat(peer, root=theirs)])
+def test_a2_a_link_is_pulled_from_at_most_once_an_interval(tell: Tell) -> None:
+    subject = pulling()
+    subject.receive(1, page("a", next=None))
+    assert requests(subject.receive(1, tell("a", root(9)))) == []
+    subject.wait(5.0)
+    assert requests(subject.receive(1, tell("a", root(9)))) == [None]
+
+
+def test_a2_heartbeats_lead_to_one_pull_an_interval_in_all() -> None:
+    subject = pulling()
+    subject.receive(1, page("a", next=None))
+    for link, peer in ((2, "b"), (3, "c")):
+        subject.joined(link, peer)
+        assert requests(subject.receive(link, heartbeat(peer, root=root(8))), link) == []
+    subject.wait(5.0)
+    assert requests(subject.receive(2, heartbeat("b", root=root(8))), 2) == [None]
+    assert requests(subject.receive(3, heartbeat("c", root=root(8))), 3) == []
+
+
+# Pulling
+
+
+def test_a2_pages_are_pulled_one_after_another() -> None:
+    subject = pulling()
+    effects = subject.receive(1, page("a", *ENTRIES[:2], next="b"))
+    assert requests(effects) == ["b"]
+    assert stored(effects) == list(ENTRIES[:2])
+    assert requests(subject.receive(1, page("a", *ENTRIES[2:], next=None))) == []
+    assert list(subject.node.entries()) == list(ENTRIES)
+
+
+def test_a2_a_page_is_applied_before_the_next_is_asked_for() -> None:
+    subject = pulling(limits=Limits(slice_entries=2))
+    effects = subject.receive(1, page("a", *ENTRIES, next="e"))
+    assert requests(effects) == ["e"]
+    assert len(stored(effects)) == 5
+
+
+@pytest.mark.parametrize("following", ["b", "a", "", 5])
+def test_a2_pages_that_do_not_move_on_end_the_pull(following: object) -> None:
+    subject = pulling()
+    assert requests(subject.receive(1, page("a", *ENTRIES[:2], next="b"))) == ["b"]
+    assert requests(subject.receive(1, page("a", *ENTRIES[:2], next=following))) == []
+
+
+def test_a2_a_peer_that_falls_silent_is_given_up() -> None:
+    subject = pulling()
+    subject.joined(2, "b")
+    subject.receive(2, told("b", root(8)))
+    effects = subject.wait(4.0)
+    assert requests(effects, 2) == []
+    effects = subject.wait(2.0)
+    assert requests(effects, 2) == [None]
+    assert subject.refused["pull-timeout"] == 1
+
+
+def test_a2_each_page_gives_a_peer_more_time() -> None:
+    subject = pulling()
+    for key in "abc":
+        subject.wait(4.0)
+        assert requests(subject.receive(1, page("a", Entry(key, 1, b"1"), next=key))) == [key]
+    assert subject.refused["pull-timeout"] == 0
+
+
+def test_a2_a_peer_is_pulled_from_after_another_unless_that_was_enough() -> None:
+    subject = pulling()
+    for link, peer, theirs in ((2, "b", root_of(*ENTRIES)), (3, "c", root(7))):
+        subject.joined(link, peer)
+        assert requests(subject.receive(link, told(peer, theirs)), link) == []
+    effects = subject.receive(1, page("a", *ENTRIES, next=None))
+    assert requests(effects, 2) == []
+    assert requests(effects, 3) == [None]
+
+
+def test_a2_the_pull_goes_on_elsewhere_when_its_link_closes() -> None:
+    subject = pulling()
+    subject.joined(2, "b")
+    subject.receive(2, told("b", root(8)))
+    assert requests(subject.lose(1), 2) == [None]
+
+
+def test_a2_a_page_that_nobody_asked_for_is_taken_and_no_more() -> None:
+    subject = pulling()
+    subject.joined(2, "b")
+    effects = subject.receive(2, page("b", ENTRIES[0], next="a"))
+    assert stored(effects) == [ENTRIES[0]]
+    assert requests(effects, 1) == requests(effects, 2) == []
+
+
+def test_s2_what_was_pulled_is_pushed_on_except_to_who_holds_the_same_set() -> None:
+    subject = pulling()
+    for link, peer, theirs in ((2, "b", root(9)), (3, "c", root(0, 0))):
+        subject.joined(link, peer)
+        subject.receive(link, heartbeat(peer, root=theirs))
+    subject.wait(0.1)
+    effects = subject.receive(1, page("a", ENTRIES[0], next=None, root=root(9)))
+    effects += subject.wait(0.1)
+    assert pushed(effects, 1) == pushed(effects, 2) == []
+    assert pushed(effects, 3) == ["a"]
+
+
+# Serving
+
+
+def serving(**changes: Any) -> Subject:
+    subject = Subject(**changes)
+    subject.hold(*ENTRIES, Entry("gone", 1, None))
+    subject.joined(1, "a")
+    return subject
+
+
+def served(subject: Subject, after: str | None) -> tuple[list[str], str | None]:
+    asked = exchange("a", "page") if after is None else exchange("a", "page", after=after)
+    [frame] = sent(subject.receive(1, asked), 1)
+    assert frame["ttl"] == 0
+    return [entry["key"] for entry in frame["data"]["entries"]], frame["data"]["next"]
+
+
+def test_a3_pages_cover_the_state_and_nothing_is_kept_between_them() -> None:
+    subject = serving(limits=Limits(slice_entries=2))
+    assert served(subject, None) == (["a", "b"], "b")
+    assert served(subject, "d") == (["e", "gone"], None)
+    assert served(subject, "b") == (["c", "d"], "d")
+    assert served(subject, "bb") == (["c", "d"], "d")
+    assert served(subject, "zzz") == ([], None)
+    assert subject.node.stats.pages_served == 5
+
+
+def test_a3_a_page_names_the_root_it_belongs_to() -> None:
+    subject = serving()
+    [frame] = sent(subject.receive(1, exchange("a", "page")), 1)
+    assert frame["data"]["root"] == root_of(*ENTRIES, Entry("gone", 1, None))
+
+
+def test_s5_a_link_that_does_not_drain_is_served_no_page() -> None:
+    subject = serving()
+    subject.handle(LinkBlocked(LinkId(1)))
+    assert sent(subject.receive(1, exchange("a", "page"))) == []
+    assert subject.refused["page-blocked"] == 1
+
+
+def test_an_exchange_of_a_later_version_is_ignored() -> None:
+    subject = serving()
+    assert sent(subject.receive(1, exchange("a", "sketch"))) == []
+    assert subject.refused["exchange"] == 1
+
+
+def test_a1_two_nodes_that_differ_end_equal() -> None:
+    ours, theirs = Subject(), Subject(node_id="a", seed=2)
+    ours.hold(*ENTRIES[:3])
+    theirs.hold(*ENTRIES[2:], Entry("a", 2, None))
+    ours.accept(1)
+    waiting = [(ours, frame) for frame in sent(theirs.reach(1, "ws://me.example/ws"))]
+    for _ in range(50):
+        if not waiting:
+            break
+        receiver, frame = waiting.pop(0)
+        other = theirs if receiver is ours else ours
+        waiting += [(other, answer) for answer in sent(receiver.receive(1, frame), 1)]
+    assert waiting == []
+    assert list(ours.node.entries()) == list(theirs.node.entries())
+    assert len(list(ours.node.entries())) == len(ENTRIES)
+
+
+# Members
+
+
+def test_m5_where_members_differ_one_peer_is_asked_an_interval() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    [asked] = sent(subject.receive(1, exchange("a", "root", mroot=root(5))), 1)
+    assert asked["data"] == {"x": "members"}
+    assert sent(subject.receive(2, exchange("b", "root", mroot=root(5)))) == []
+    subject.wait(5.0)
+    assert sent(subject.receive(2, heartbeat("b", mroot=root(5)))) == []
+    assert kinds(subject.receive(2, exchange("b", "root", mroot=root(5))), 2) == ["members"]
+
+
+def test_m5_where_members_are_the_same_nobody_is_asked() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    assert sent(subject.receive(1, exchange("a", "root", mroot=member_root("a")))) == []
+
+
+def test_m2_only_active_members_are_named() -> None:
+    subject = Subject()
+    for link, peer in ((1, "a"), (2, "b"), (3, "c")):
+        subject.joined(link, peer)
+    subject.receive(2, message("leave", "b", {"reason": "x"}, 1))
+    [answer] = sent(subject.receive(1, exchange("a", "members")), 1)
+    assert [peer["id"] for peer in answer["data"]["peers"]] == ["c"]
+
+
+def test_a1_a_large_state_is_hashed_in_slices() -> None:
+    subject = Subject()
+    many = [Entry(f"{number:05}", 1, b"1") for number in range(5_000)]
+    subject.hold(*many)
+    effects = subject.joined(1, "a")
+    [answer] = [frame for frame in sent(effects, 1) if frame["type"] == "join"]
+    assert answer["data"]["root"]["n"] == 5_000
+    assert Root(5_000, int(answer["data"]["root"]["sum"], 16)) == Root(
+        5_000, sum(entry.hash for entry in many)
+    )
+
+
+# Naming members
+
+
+def test_m5_a_peer_that_asks_again_at_once_is_not_answered() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    assert kinds(subject.receive(1, exchange("a", "members")), 1) == ["members"]
+    assert sent(subject.receive(1, exchange("a", "members"))) == []
+    assert subject.refused["names-too-soon"] == 1
+    subject.wait(5.0)
+    assert kinds(subject.receive(1, exchange("a", "members")), 1) == ["members"]
+
+
+def test_s5_a_blocked_peer_is_told_no_names() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.step(LinkBlocked(LinkId(1)))
+    assert sent(subject.receive(1, exchange("a", "members"))) == []
+    assert subject.refused["names-blocked"] == 1
+
+
+def test_a2_a_state_without_end_makes_room_for_others() -> None:
+    subject = pulling(pull_longest=3.0)
+    subject.joined(2, "b")
+    subject.receive(2, told("b", root(9)))
+    assert requests(subject.receive(1, page("a", Entry("a", 1, b"1"), next="a"))) == ["a"]
+    subject.wait(3.0)
+    effects = subject.receive(1, page("a", Entry("b", 1, b"1"), next="b"))
+    assert (requests(effects), requests(effects, 2)) == ([], [None])

@@ -1,0 +1,155 @@
+"""Local writes: versions, and the way to durability (E2, E7, R5)."""
+
+from typing import Any
+
+from gossip.core.config import Limits
+from gossip.core.effects import Commit
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.events import Started
+from tests.support.core import ME, Subject, commits, notices, pushed, replies, sent
+from tests.support.frames import WALL, sync
+
+
+def mesh(size: int = 2, **changes: Any) -> Subject:
+    """A node linked to extended peers n1, n2 … on links 1, 2 …"""
+    subject = Subject(**changes)
+    for number in range(1, size + 1):
+        subject.joined(number, f"n{number}")
+    subject.wait(0.1)
+    return subject
+
+
+def entry(key: str = "k", version: int = 1, value: bytes | None = b"1") -> Entry:
+    return Entry(key, version, value)
+
+
+def hops(effects: Any, link: int) -> list[object]:
+    """The `hops` of each array on this link; "fresh" where the sender did not say."""
+    arrays = [frame for frame in sent(effects, link) if isinstance(frame["data"], list)]
+    return [frame.get("hops", "fresh") for frame in arrays]
+
+
+# Versions
+
+
+def test_e2_a_write_takes_the_time() -> None:
+    subject = Subject()
+    assert [each.version for each in commits(subject.begin("k", b"1")[1])] == [WALL]
+    [written] = commits(subject.begin("l", None)[1])
+    assert (written.deleted, written.timestamp, written.origin) == (True, WALL, ME)
+
+
+def test_e2_a_write_is_two_above_what_is_stored_or_pending() -> None:
+    subject = Subject()
+    subject.hold(entry("stored", WALL + 500))
+    for key, versions in (("stored", (502, 504)), ("other", (0, 2))):
+        for version in versions:
+            [written] = commits(subject.begin(key, b"2")[1])
+            assert written.version == WALL + version
+
+
+def test_e2_time_that_steps_back_makes_no_smaller_version() -> None:
+    subject = Subject()
+    subject.write("k", b"1")
+    subject.skew = -10_000
+    [commit] = [effect for effect in subject.begin("l", b"1")[1] if isinstance(effect, Commit)]
+    assert commit.entry.version == WALL
+    assert commit.clock_floor == WALL - 10_000
+
+
+def test_e2_the_floor_of_an_earlier_life_holds() -> None:
+    subject = Subject(started=False)
+    subject.handle(Started(incarnation=WALL, clock_floor=WALL + 7_000))
+    assert [each.version for each in commits(subject.begin("k", b"1")[1])] == [WALL + 7_000]
+
+
+def test_e2_no_received_version_raises_the_clock() -> None:
+    subject = mesh()
+    subject.receive(1, sync("n1", entry("poisoned", WALL + 80_000_000)))
+    assert subject.node.get("poisoned") is not None
+    [written] = commits(subject.begin("k", b"1")[1])
+    assert written.version == subject.wall
+    [written] = commits(subject.begin("poisoned", b"1")[1])
+    assert written.version == WALL + 80_000_002
+
+
+def test_r5_a_key_without_a_version_left_refuses_writes() -> None:
+    subject = Subject()
+    subject.hold(entry(version=MAX_VERSION - 1))
+    _, effects = subject.begin("k", b"2")
+    assert [reply.refused for reply in replies(effects)] == ["exhausted"]
+    assert commits(effects) == []
+    assert commits(subject.begin("l", b"2")[1])
+
+
+# Commit, then merge, spread and acknowledge
+
+
+def test_e7_a_pending_write_is_in_no_read_and_nothing_spreads() -> None:
+    subject = mesh()
+    request, effects = subject.begin("k", b"1")
+    assert sent(effects) + replies(effects) == []
+    assert subject.node.get("k") is None
+    assert list(subject.node.entries()) == []
+    assert subject.node.overview(subject.now).version == 0
+    assert pushed(subject.wait(5.0)) == []
+    effects = subject.commit(request)
+    assert [(reply.request, reply.entry) for reply in replies(effects)] == [
+        (request, subject.node.get("k"))
+    ]
+    assert pushed(effects, 1) == pushed(effects, 2) == ["k"]
+    assert subject.value("k") == b"1"
+
+
+def test_e7_writes_are_acknowledged_in_the_order_of_their_commits() -> None:
+    subject = mesh()
+    first, _ = subject.begin("k", b"1")
+    second, _ = subject.begin("k", b"2")
+    third, _ = subject.begin("l", b"3")
+    effects = subject.commit(first, second)
+    assert [reply.request for reply in replies(effects)] == [first, second]
+    assert subject.value("k") == b"2"
+    assert subject.value("l") is None
+    assert [reply.request for reply in replies(subject.commit(third))] == [third]
+    assert replies(subject.commit(third)) == []
+
+
+def test_e7_a_failed_commit_leaves_no_trace() -> None:
+    subject = mesh()
+    lost, _ = subject.begin("k", b"1")
+    kept, _ = subject.begin("k", b"2")
+    effects = subject.fail(lost)
+    assert [(reply.request, reply.refused) for reply in replies(effects)] == [(lost, "journal")]
+    assert notices(effects) == [("journal_failing", "journal")]
+    assert sent(effects) == []
+    assert subject.node.get("k") is None
+    effects = subject.commit(kept)
+    assert notices(effects) == [("journal_recovered", "journal")]
+    assert subject.value("k") == b"2"
+
+
+def test_e7_one_notice_tells_of_many_failures() -> None:
+    subject = Subject()
+    requests = [subject.begin("k", b"1")[0] for _ in range(3)]
+    assert len(notices(subject.fail(*requests[:2]))) == 1
+    assert notices(subject.fail(requests[2])) == []
+    assert subject.node.stats.writes_refused == 3
+
+
+def test_e7_a_write_that_was_overtaken_is_acknowledged_all_the_same() -> None:
+    subject = mesh()
+    request, _ = subject.begin("k", b"1")
+    subject.receive(1, sync("n1", entry(version=WALL + 5_000, value=b"2")))
+    effects = subject.commit(request)
+    assert [reply.refused for reply in replies(effects)] == [None]
+    assert pushed(effects) == []
+    assert subject.value("k") == b"2"
+
+
+def test_pending_writes_have_a_bound() -> None:
+    subject = Subject(limits=Limits(pending_writes=2))
+    first, _ = subject.begin("a", b"1")
+    subject.begin("b", b"1")
+    assert [reply.refused for reply in replies(subject.begin("c", b"1")[1])] == ["overloaded"]
+    subject.commit(first)
+    assert commits(subject.begin("c", b"1")[1])

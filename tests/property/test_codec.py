@@ -1,0 +1,113 @@
+"""What is written is read back the same (W2–W8)."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossip.core.codec import Encoder, decode, decode_entry, encode_entry, forwarded
+from gossip.core.config import Limits
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.errors import EntryFault, FrameFault
+from gossip.core.members import PeerRecord
+from gossip.core.messages import Entries, Heartbeat, Join, Page, PageRequest, RootExchange, Roots
+from gossip.core.roots import MODULUS, Root
+from gossip.core.values import normalise
+from tests.property.strategies import quick, received, texts, value_texts
+from tests.support.core import config, strict_json
+
+LIMITS = Limits(depth=64)
+names = texts.filter(bool)
+versions = st.integers(1, MAX_VERSION)
+roots = st.builds(Root, st.integers(0, 10**7), st.integers(0, MODULUS - 1))
+both_roots = st.builds(Roots, st.none() | roots, st.none() | roots)
+entries = st.builds(
+    Entry,
+    names,
+    versions,
+    st.none() | value_texts.map(lambda text: normalise(text, LIMITS)),
+    st.none() | versions,
+    versions,
+    st.none() | names,
+)
+records = st.builds(
+    PeerRecord,
+    node_id=names,
+    public_key=texts,
+    gossip_endpoint=st.none() | st.just("ws://a.example/ws"),
+    api_endpoint=st.none() | st.just("http://a.example"),
+    region=texts,
+    capabilities=st.lists(names, max_size=3).map(tuple),
+    version=texts,
+    incarnation=st.just(0) | versions,
+)
+
+
+def encoder() -> Encoder:
+    return Encoder(config(), "life")
+
+
+@quick
+@given(entries)
+def test_w6_entries(entry: Entry) -> None:
+    copy = decode_entry(encode_entry(entry), LIMITS)
+    assert copy == entry
+    assert (copy.timestamp, copy.origin) == (entry.timestamp, entry.origin)
+    assert (copy.hash, copy.value) == (entry.hash, entry.value)
+
+
+@quick
+@given(st.lists(entries, max_size=5), st.none() | st.integers(0, 255))
+def test_w7_arrays(each: list[Entry], hops: int | None) -> None:
+    texts = [encode_entry(entry) for entry in each]
+    frames = list(encoder().sync(texts, hops, 5, 6))
+    assert len(frames) == min(1, len(each))
+    for frame in frames:
+        assert decode(frame, LIMITS).body == Entries(tuple(texts), hops)
+
+
+@quick
+@given(records, both_roots)
+def test_w3_joins(record: PeerRecord, told: Roots) -> None:
+    frame = encoder().join(record, told, 5, 6)
+    assert decode(frame, LIMITS).body == Join(record, told)
+
+
+@quick
+@given(both_roots, st.booleans())
+def test_a1_roots(told: Roots, answer: bool) -> None:
+    frame = encoder().root(told, 5, 6, answer=answer)
+    assert decode(frame, LIMITS).body == RootExchange(told, answer)
+    assert decode(encoder().heartbeat(told, 1, 5, 6, plain=False), LIMITS).body == Heartbeat(
+        5, told
+    )
+
+
+@quick
+@given(st.lists(entries, max_size=3), st.none() | names, roots)
+def test_a3_pages(each: list[Entry], after: str | None, told: Root) -> None:
+    items = tuple(map(encode_entry, each))
+    frame = encoder().page(items, after, told, 5, 6)
+    assert decode(frame, LIMITS).body == Page(Entries(items, None), after, told)
+    assert decode(encoder().page_request(after, 5, 6), LIMITS).body == PageRequest(after)
+
+
+@quick
+@given(received)
+def test_r2_whatever_comes_is_read_or_is_a_fault(data: str | bytes) -> None:
+    try:
+        message = decode(data, LIMITS)
+    except FrameFault:
+        return
+    if isinstance(message.body, Entries):
+        for item in message.body.items:
+            _read_entry(item)
+    if (copy := forwarded(data, 3, LIMITS)) is not None:
+        assert strict_json(copy)["ttl"] == 3
+        assert decode(copy, LIMITS).body == message.body
+
+
+def _read_entry(item: bytes) -> None:
+    try:
+        entry = decode_entry(item, LIMITS)
+    except EntryFault:
+        return
+    assert decode_entry(encode_entry(entry), LIMITS) == entry

@@ -1,0 +1,46 @@
+"""Both ends of several links decide alike which one survives (L2)."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gossip.core.events import Instant, LinkId
+from gossip.core.links import Links
+from tests.property.strategies import quick
+from tests.support.core import config
+
+NOW = Instant(1.0, 1)
+
+
+def survivor(
+    links: list[tuple[str, str]], order: list[int], me: str, peer: str, incarnation: int
+) -> int:
+    """Which of these links, each (who dialed, the id of its `join`), this end keeps."""
+    table = Links(config(node_id=me))
+    for number, index in enumerate(order):
+        dialer, join_id = links[index]
+        link = table.open(LinkId(number), "ws://x/ws" if dialer == me else None, False, NOW)
+        table.identify(link, peer)
+        link.joined = link.extended = link.introduced = True
+        link.incarnation, link.join_id = incarnation, join_id
+    chosen = table.settle_duplicates(peer, me)
+    assert chosen is not None
+    return order[chosen.id]
+
+
+@quick
+@given(
+    st.data(),
+    st.lists(
+        st.tuples(st.sampled_from(["a", "b"]), st.text(max_size=3)),
+        min_size=2,
+        max_size=5,
+        unique_by=lambda link: link[1],
+    ),
+)
+def test_l2_both_ends_keep_the_same_link(data: st.DataObject, links: list[tuple[str, str]]) -> None:
+    orders = st.permutations(range(len(links)))
+    ours = survivor(links, data.draw(orders), "a", "b", 7)
+    theirs = survivor(links, data.draw(orders), "b", "a", 9)
+    assert ours == theirs
+    if any(dialer == "a" for dialer, _ in links):
+        assert links[ours][0] == "a"

@@ -1,0 +1,111 @@
+"""A node that is a dictionary: what services and views ask, without a cluster behind it."""
+
+import asyncio
+from collections.abc import Iterator
+
+import msgspec
+
+from gossip.core.entries import Entry
+from gossip.core.errors import WriteRefused
+from gossip.core.members import PeerRecord
+from gossip.core.stats import MemberView, Overview, Stats
+
+NOW = 1_795_327_401_824
+"""Milliseconds: the wall clock of this node, which stands still."""
+ME = PeerRecord(
+    node_id="0xme",
+    public_key="0xpub",
+    gossip_endpoint="ws://localhost:3001/ws",
+    api_endpoint="http://localhost:3001",
+    region="local",
+    capabilities=("gx1",),
+    version="1.0.0",
+    last_seen=NOW,
+)
+
+
+class FakePort:
+    """Implements `gossip.runtime.ports.NodePort`. Create it in the event loop that is to own it."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._entries: dict[str, Entry] = {}
+        self._overview = Overview(
+            me=ME,
+            version=0,
+            last_updated=0,
+            live=0,
+            total=0,
+            links=0,
+            heartbeats_sent=0,
+            stats=Stats(),
+            reasons=(),
+        )
+        self.views: list[MemberView] = []
+        self.ready = True
+        self.refusal: WriteRefused | None = None
+        """Raised by every write, if there is one."""
+        self.gate = asyncio.Event()
+        """Writes wait for it, as for a commit; it is open unless a test closes it."""
+        self.gate.set()
+        self.waiting = 0
+        """Writes that wait for the gate."""
+        self._arrival = asyncio.Event()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def get(self, key: str) -> Entry | None:
+        return self._entries.get(key)
+
+    def entries(self) -> Iterator[Entry]:
+        return iter([self._entries[key] for key in sorted(self._entries)])
+
+    def members(self) -> list[MemberView]:
+        return sorted(self.views, key=lambda view: view.record.node_id)
+
+    def overview(self) -> Overview:
+        live = sum(not entry.deleted for entry in self._entries.values())
+        total = len(self._entries)
+        return msgspec.structs.replace(self._overview, live=live, total=total)
+
+    async def write(self, key: str, value: bytes | None) -> Entry:
+        self.waiting += 1
+        self._arrival.set()
+        try:
+            await self.gate.wait()
+        finally:
+            self.waiting -= 1
+        if self.refusal is not None:
+            raise self.refusal
+        stored = self._entries.get(key)
+        version = NOW if stored is None else max(NOW, stored.version + 2)
+        entry = Entry(key, version, value, timestamp=NOW, origin=ME.node_id)
+        self.hold(entry)
+        return entry
+
+    # For tests
+
+    async def until_waiting(self, count: int) -> None:
+        """Return once that many writes wait for the gate."""
+        while self.waiting < count:
+            self._arrival.clear()
+            await self._arrival.wait()
+
+    def hold(self, *entries: Entry) -> None:
+        """Put entries in, as if they had come from peers."""
+        for entry in entries:
+            self._entries[entry.key] = entry
+            self.tell(version=self._overview.version + 1, last_updated=NOW)
+
+    def know(self, node_id: str, status: str = "active", **fields: object) -> None:
+        """Add another member."""
+        record = msgspec.structs.replace(ME, node_id=node_id, **fields)
+        self.views.append(
+            MemberView(record=record, status=status, heartbeat_count=7, linked=status == "active")
+        )
+
+    def tell(self, **fields: object) -> None:
+        """Change what `overview` says."""
+        self._overview = msgspec.structs.replace(self._overview, **fields)

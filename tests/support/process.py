@@ -1,0 +1,195 @@
+"""One node as a real process, under any of the documented launches."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import ExitStack
+from enum import Enum
+from pathlib import Path
+from typing import ClassVar
+
+from gossip.variables import VARIABLES
+from tests.support.client import Client
+from tests.support.waiting import eventually
+
+ROOT = Path(__file__).parent.parent.parent
+
+_APPLICATION = "gossipnode.asgi:application"
+_TAIL = 4_000
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Launch(Enum):
+    """How a node is started."""
+
+    RUNGOSSIP = "rungossip"
+    DAPHNE = "daphne"
+    UVICORN = "uvicorn"
+
+    def command(self, port: int) -> list[str]:
+        """The command line for this port; `PORT` is in the environment as well."""
+        match self:
+            case Launch.RUNGOSSIP:
+                return [sys.executable, "manage.py", "rungossip"]
+            case Launch.DAPHNE:
+                return [sys.executable, "-m", "daphne", "-p", str(port), _APPLICATION]
+            case Launch.UVICORN:
+                options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
+                return [sys.executable, "-m", "uvicorn", *options, _APPLICATION]
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports on which nobody listens now: different ones, for all are held until all are known."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def clean_environment() -> dict[str, str]:
+    """Our environment without the settings of a node."""
+    ours = {variable.name for variable in VARIABLES}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ours and not name.startswith(("GOSSIP_", "P2P_", "DJANGO_"))
+    }
+
+
+class NodeProcess:
+    """A node with its port and its data directory, which outlive its process.
+
+    Its output is appended to a file beside the directory.
+    """
+
+    running: ClassVar[dict[int, "NodeProcess"]] = {}
+    """All that run, by process id: whoever reports a failure shows their output."""
+
+    def __init__(
+        self,
+        port: int,
+        data_dir: Path,
+        *,
+        launch: Launch = Launch.RUNGOSSIP,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        self.port = port
+        self.data_dir = data_dir
+        self.launch = launch
+        self.settings = dict(settings or {})
+        self.prefix: tuple[str, ...] = ()
+        """Command that starts the node's command."""
+        self.output = data_dir.with_name(f"{data_dir.name}.log")
+        self.client = Client(port)
+        self.url = f"ws://localhost:{port}/ws"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """The process id. Raises `RuntimeError` where none runs."""
+        return self._running.pid
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not been seen to end."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process; `wait_ready` says when it serves."""
+        # Not while an earlier process may live: two nodes would share an address.
+        assert not self.is_running, "it runs already"
+        with self.output.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*self.prefix, *self.launch.command(self.port)],
+                cwd=ROOT,
+                env=self.environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        NodeProcess.running[self._process.pid] = self
+
+    def fail_to_start(self, within: float = 20.0) -> tuple[int, str]:
+        """Start it and wait for its end; return exit code and standard error."""
+        ended = subprocess.run(
+            self.launch.command(self.port),
+            check=False,
+            cwd=ROOT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=within,
+        )
+        return ended.returncode, ended.stderr
+
+    def environment(self) -> dict[str, str]:
+        """What the process finds in its environment."""
+        own = {"PORT": str(self.port), "HOST": "127.0.0.1", "GOSSIP_DATA_DIR": str(self.data_dir)}
+        return clean_environment() | own | self.settings
+
+    def wait_ready(self, within: float = 20.0) -> None:
+        """Return once `/readyz` says so. Raises `RuntimeError` where the process ended."""
+
+        def ready() -> bool:
+            if not self.is_running:
+                raise RuntimeError(f"the node ended:\n{self.tail()}")
+            return self.client.is_ready()
+
+        eventually(ready, within=within)
+
+    def signal_stop(self) -> None:
+        """Tell it to end in order (SIGTERM), and do not wait."""
+        self._running.send_signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it as a crash would (SIGKILL). Nothing happens where none runs."""
+        self._end(signal.SIGKILL)
+
+    def stop(self, within: float = 10.0) -> int:
+        """End it in order (SIGTERM); return the exit code, negative for a signal."""
+        return self._end(signal.SIGTERM, within)
+
+    def forget(self) -> None:
+        """Empty the disk of a node that does not run."""
+        assert not self.is_running, "it runs"
+        for file in self.data_dir.iterdir():
+            file.unlink()
+
+    def tail(self) -> str:
+        """The end of its output."""
+        return self.output.read_bytes()[-_TAIL:].decode(errors="replace")
+
+    def resident(self) -> int:
+        """Bytes of memory that it holds."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used, in steps of a hundredth."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    @property
+    def _running(self) -> "subprocess.Popen[bytes]":
+        if self._process is None:
+            raise RuntimeError("the node was not started")
+        return self._process
+
+    def _end(self, number: signal.Signals, within: float | None = None) -> int:
+        if self._process is None:
+            return 0
+        process = self._process
+        process.send_signal(number)
+        try:
+            return process.wait(within)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"it did not stop within {within} s:\n{self.tail()}") from None
+        finally:
+            NodeProcess.running.pop(process.pid, None)

@@ -38,7 +38,7 @@ format: venv-dev ## Format, and repair what lint can repair
 	$(BIN)/ruff format .
 
 bench: venv-dev ## Measure, and write docs/benchmarks.md
-	@$(CLEAN) $(BIN)/python -m tests.benchmarks
+	@$(CLEAN) $(BIN)/python -m tests.benchmarks --write docs/benchmarks.md
 
 prove-convergence: venv-dev ## Run the long simulations, resuming where they stopped
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_convergence

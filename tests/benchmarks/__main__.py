@@ -1,0 +1,60 @@
+"""Measure: `python -m tests.benchmarks [case …] [--runs 3] [--write docs/benchmarks.md]`.
+
+The table goes to standard output, progress to standard error.
+"""
+
+import argparse
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.benchmarks import cost, failures, machine, report, spreading, throughput
+
+RUNS = 3
+CASES: dict[str, Callable[[], dict[str, float]]] = (
+    spreading.CASES | failures.CASES | throughput.CASES | cost.CASES
+)
+
+
+def main() -> None:
+    """Run the cases that were asked for."""
+    parser = _parser()
+    options = parser.parse_args()
+    if unknown := set(options.cases) - CASES.keys():
+        parser.error(f"no such case: {', '.join(sorted(unknown))}")
+    if options.write and (options.cases or options.runs < RUNS):
+        parser.error(f"--write needs all cases and at least {RUNS} runs")
+    names = options.cases or list(CASES)
+    described = machine.describe()
+    figures = measure(names, options.runs)
+    print(described)
+    print("\n".join(report.table(figures)))
+    if options.write:
+        options.write.write_text(report.document(figures, described))
+
+
+def measure(names: list[str], runs: int) -> dict[str, list[float]]:
+    """Every figure of these cases, one value for each run."""
+    figures: dict[str, list[float]] = defaultdict(list)
+    for name in names:
+        for run in range(runs):
+            began = time.monotonic()
+            for figure, value in CASES[name]().items():
+                figures[figure].append(value)
+            seconds = time.monotonic() - began
+            print(f"{name}, run {run + 1} of {runs}: {seconds:.0f} s", file=sys.stderr, flush=True)
+    return figures
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks")
+    parser.add_argument("cases", nargs="*", metavar="case", help=", ".join(CASES))
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"default: {RUNS}")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="write the whole report there")
+    return parser
+
+
+if __name__ == "__main__":
+    main()

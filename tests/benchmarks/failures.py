@@ -1,0 +1,89 @@
+"""How fast a failure, a stop and a return are known. Five nodes."""
+
+import time
+from functools import partial
+
+from tests.benchmarks.nodes import TICK, cluster, single
+from tests.support.cluster import Cluster
+from tests.support.process import NodeProcess
+from tests.support.waiting import eventually
+
+KEYS = 1_000
+
+
+def failures() -> dict[str, float]:
+    """A stop, a crash, and a return with an empty disk, one after the other."""
+    with cluster(5) as nodes:
+        for number in range(KEYS):
+            nodes.clients[0].set(f"key-{number}", number)
+        nodes.wait_equal()
+        return {
+            "stop_seen": _planned_stop(nodes),
+            "kill_seen": _crash(nodes),
+            **_empty_return(nodes),
+        }
+
+
+def starting() -> dict[str, float]:
+    """From the start of the process until `/readyz` says yes: with a new disk, and with a used one.
+
+    A node alone, so that the machine has nothing else to do.
+    """
+    with single() as node:
+        node.stop()
+        node.forget()
+        first = _start(node)
+        node.stop()
+        return {"first_start": first, "start": _start(node)}
+
+
+def _planned_stop(nodes: Cluster) -> float:
+    leaver, *others = nodes.nodes
+    leaver_id = leaver.client.node_id()
+    began = time.perf_counter()
+    leaver.signal_stop()
+    seconds = _until_listed_as(others, leaver_id, "inactive", began)
+    leaver.stop()
+    nodes.revive()
+    return seconds
+
+
+def _crash(nodes: Cluster) -> float:
+    victim, *others = nodes.nodes
+    victim_id = victim.client.node_id()
+    began = time.perf_counter()
+    victim.kill()
+    seconds = _until_listed_as(others, victim_id, "suspected", began)
+    nodes.revive()
+    return seconds
+
+
+def _empty_return(nodes: Cluster) -> dict[str, float]:
+    victim = nodes.nodes[-1]
+    victim.kill()
+    victim.forget()
+    began = time.perf_counter()
+    answered = _start(victim)
+    eventually(lambda: len(victim.client.data("key-")) == KEYS, within=60, pause=TICK)
+    seconds = time.perf_counter() - began
+    return {"empty_return": seconds - answered, "empty_return_whole": seconds}
+
+
+def _start(node: NodeProcess) -> float:
+    began = time.perf_counter()
+    node.start()
+    eventually(node.client.is_ready, within=60, pause=TICK)
+    return time.perf_counter() - began
+
+
+def _until_listed_as(others: list[NodeProcess], node_id: str, status: str, began: float) -> float:
+    for other in others:
+        eventually(partial(_lists_as, other, node_id, status), within=60, pause=TICK)
+    return time.perf_counter() - began
+
+
+def _lists_as(node: NodeProcess, node_id: str, status: str) -> bool:
+    return node.client.statuses().get(node_id) == status
+
+
+CASES = {"failures": failures, "starting": starting}

@@ -1,0 +1,157 @@
+"""Every figure that is measured: its words, its unit, what we aim for, what others reach."""
+
+from enum import Enum
+from typing import NamedTuple
+
+
+class Unit(Enum):
+    """How a figure is written; figures are measured in seconds, bytes and counts."""
+
+    MILLISECONDS = ("ms", 1e3)
+    SECONDS = ("s", 1.0)
+    MICROSECONDS = ("µs", 1e6)
+    PER_SECOND = ("/s", 1.0)
+    MEGABYTES = ("MB", 1e-6)
+    KILOBYTES = ("kB", 1e-3)
+
+    def write(self, value: float) -> str:
+        """The value with its unit and three significant digits."""
+        name, factor = self.value
+        number = value * factor
+        digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
+        return f"{number:,.{digits}f} {name}"
+
+
+class Target(NamedTuple):
+    """One row of the table."""
+
+    figure: str
+    what: str
+    unit: Unit
+    aim: float | None = None
+    """None where there is none: the figure is for information."""
+    more_is_better: bool = False
+    deployed: str = ""
+    """What the deployed nodes reach, as measured on a machine like this one."""
+
+    def met(self, value: float) -> bool | None:
+        """Whether the value is as good as the aim; None where there is no aim."""
+        if self.aim is None:
+            return None
+        return value >= self.aim if self.more_is_better else value <= self.aim
+
+
+TARGETS: dict[str, tuple[Target, ...]] = {
+    "Spreading, five nodes": (
+        Target(
+            "write_p50",
+            "one write visible on all, median",
+            Unit.MILLISECONDS,
+            0.010,
+            deployed="3.5 s",
+        ),
+        Target(
+            "write_p99", "one write visible on all, p99", Unit.MILLISECONDS, 0.040, deployed="5 s"
+        ),
+        Target(
+            "keys_100",
+            "100 keys written at one, on all after the last write",
+            Unit.MILLISECONDS,
+            0.5,
+            deployed="81 % after 300 s",
+        ),
+        Target(
+            "keys_1000", "1,000 keys likewise", Unit.MILLISECONDS, 1.0, deployed="16 % after 300 s"
+        ),
+        Target(
+            "ties_equal",
+            "20 keys with equal versions and different values at two nodes, all equal",
+            Unit.MILLISECONDS,
+            1.0,
+            deployed="never",
+        ),
+        Target(
+            "pairs_equal",
+            "200 pairs of concurrent writes, all equal",
+            Unit.MILLISECONDS,
+            1.0,
+            deployed="30 keys never",
+        ),
+    ),
+    "Failure and return, five nodes": (
+        Target(
+            "stop_seen",
+            "planned stop seen by all",
+            Unit.MILLISECONDS,
+            0.2,
+            deployed="never announced",
+        ),
+        Target(
+            "kill_seen", "`kill -9` suspected by all", Unit.MILLISECONDS, 0.5, deployed="35.0 s"
+        ),
+        Target(
+            "empty_return",
+            "restart with an empty disk: 1,000 keys again after its first answer",
+            Unit.MILLISECONDS,
+            1.0,
+            deployed="over 120 s",
+        ),
+        Target("empty_return_whole", "the same from the start of the process", Unit.SECONDS),
+        Target("start", "start to first answered request", Unit.SECONDS, 1.0, deployed="0.95 s"),
+        Target("first_start", "the same with an empty disk: key and tables are made", Unit.SECONDS),
+    ),
+    "Throughput, one node": (
+        Target(
+            "frames_per_second",
+            "frames of one update through `/ws`, one connection",
+            Unit.PER_SECOND,
+            18_000,
+            True,
+            "9,500 /s",
+        ),
+        Target("frame_cpu", "processor time for each", Unit.MICROSECONDS, 55e-6, deployed="111 µs"),
+        Target(
+            "stall",
+            "longest answer to `GET /gossip/health` while eight connections flood",
+            Unit.MILLISECONDS,
+            0.1,
+            deployed="1.9 s",
+        ),
+        Target("entries_new", "entries in `sync` arrays, new", Unit.PER_SECOND, 60_000, True),
+        Target(
+            "entries_stale", "entries in `sync` arrays, not newer", Unit.PER_SECOND, 150_000, True
+        ),
+        Target(
+            "get_per_second",
+            "`GET /gossip/data/:key`, 32 connections",
+            Unit.PER_SECOND,
+            900,
+            True,
+            "7,100 /s",
+        ),
+        Target("get_p99", "p99 of it", Unit.MILLISECONDS),
+        Target("get_cpu", "processor time for each", Unit.MICROSECONDS),
+        Target(
+            "post_per_second",
+            "durable `POST /gossip/data`, 32 connections",
+            Unit.PER_SECOND,
+            700,
+            True,
+            "4,400 /s, not durable",
+        ),
+        Target("post_p99", "p99 of it", Unit.MILLISECONDS, 0.1),
+        Target("post_cpu", "processor time for each", Unit.MICROSECONDS),
+    ),
+    "Cost, nothing happening": (
+        Target("memory_idle", "resident memory of a node", Unit.MEGABYTES, 75e6, deployed="112 MB"),
+        Target("memory_per_key", "more for each small key", Unit.KILOBYTES, 1e3),
+        Target(
+            "cpu_idle",
+            "processor time in a minute, node of five",
+            Unit.SECONDS,
+            0.10,
+            deployed="0.06 s, alone",
+        ),
+    ),
+}
+"""By topic, in the order of the report."""

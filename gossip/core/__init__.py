@@ -11,13 +11,16 @@ in the simulator, and the same seed gives the same trace.
 | `errors` | whose fault an error is, and what state it leaves |
 | `events`, `effects` | the two sides of the door |
 | `values`, `entries`, `state` | JSON as JavaScript holds it; versions and their order; the map |
-| `messages`, `codec` | the five types; bytes to typed message and back, limits checked |
+| `messages` | the five types |
+| `decoding`, `encoding`, `wire` | bytes to typed message, limits checked; and back |
 | `members`, `detector` | who is in the cluster; when silence becomes suspicion |
 | `links`, `dialing` | the connections we hold; whom to dial, and when |
 | `spread` | the message history, and eager push in batches |
 | `roots` | the summary by which two sets are compared |
 | `addresses` | which endpoints may be dialed |
-| `replica`, `reconcile`, `membership` | the machines: entries in and out, repair, members |
+| `replica`, `reconcile` | two of the machines: entries in and out; repair |
+| `membership`, `plain` | the others: who is with us; the nodes deployed in the field |
+| `ties` | equal versions that plain peers must be told of |
 | `context` | what these machines share |
 | `node` | the door, and who is behind it |
 """

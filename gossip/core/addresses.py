@@ -34,6 +34,17 @@ def api_url(text: object, limits: Limits) -> str | None:
     return None if parts is None or parts.scheme not in ("http", "https") else str(text)
 
 
+def http_origin(url: str) -> str:
+    """The HTTP origin of the host and port of a gossip endpoint: plain peers serve both there."""
+    parts = urlsplit(url)
+    return f"{'https' if parts.scheme == 'wss' else 'http'}://{parts.netloc}"
+
+
+def same_host(one: str, other: str) -> bool:
+    """Whether two URLs name the same host."""
+    return urlsplit(one).hostname == urlsplit(other).hostname
+
+
 def forbidden(address: str, *, loopback_allowed: bool) -> str | None:
     """Why this IP address must not be dialed; None if it may be (L4).
 

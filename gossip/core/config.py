@@ -42,6 +42,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Future versions set aside in all (E4)."""
     aside_per_link: int = 100
     """Future versions set aside from one link (E4)."""
+    pulled: int = 64
+    """Pulls of plain peers named in one heartbeat: as many as there are plain links (L1)."""
+    body: int = 16_777_216
+    """Bytes of an answer over HTTP, like the largest frame of a plain peer (A4)."""
+    ties: int = 1_000
+    """Ties remembered until they are repaired (E3); what is forgotten is seen again."""
     links: int = 1_024
     """Connections held at once; a full mesh of 500 with a duplicate each. Beyond it, refused."""
     outbox_entries: int = 50_000
@@ -121,6 +127,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     two ends seldom dial each other (L2)."""
     lost_for: float = 86_400.0
     """Seconds for which lost members are dialed again (M7)."""
+    plain_silence: float = 1.0
+    """Seconds for a plain peer to send its state or its id by itself before we ask (R1, A4)."""
+    plain_wait: float = 30.0
+    """Seconds between two pulls of a plain peer, doubled while they bring nothing (A4)."""
+    plain_wait_max: float = 600.0
+    """The longest such wait (A4)."""
+    plain_wait_cost: float = 50.0
+    """The wait is at least so many times as long as the last pull took (A4)."""
+    tie_repairs: int = 3
+    """Repairs of ties an hour for each key (E3)."""
     pull_timeout: float = 5.0
     """Seconds without a page after which a pull is given up (A2)."""
     pull_longest: float = 300.0

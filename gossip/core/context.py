@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from random import Random
 
-from gossip.core.codec import Encoder
 from gossip.core.config import Config
 from gossip.core.effects import CloseLink, Effect, Notice, NoticeKind, Send, SetTimer
+from gossip.core.encoding import Encoder
 from gossip.core.events import Instant
 from gossip.core.links import Link, Links
 from gossip.core.members import Members, PeerRecord

@@ -81,6 +81,18 @@ class ForgetPeer(Effect, frozen=True):
     node_id: str
 
 
+class Fetch(Effect, frozen=True):
+    """`GET` this URL of a plain peer; answered once, by `Fetched` (A4, L4).
+
+    The caller resolves the name, refuses forbidden addresses, connects to the very address that it
+    checked, follows no redirect and reads no more than `most` bytes.
+    """
+
+    url: str
+    loopback_allowed: bool
+    most: int
+
+
 class Reply(Effect, frozen=True):
     """Answer the writer: `entry` is durable, merged and on its way to the peers; or refused."""
 

@@ -79,6 +79,19 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     def __hash__(self) -> int:
         return hash((self.key, self.version))
 
+    def raised_to(self, version: int) -> "Entry":
+        """The same update with another version (E3, E4)."""
+        return Entry(
+            self.key, version, self.value, self.expires_at, self.timestamp, self.origin,
+            self._value_hash,
+        )  # fmt: skip
+
+    def ties(self, other: "Entry") -> bool:
+        """Whether both have the same version and differ in more than their expiry (E3)."""
+        if self.version != other.version or self.value == other.value:
+            return False
+        return self.deleted != other.deleted or self.value_hash != other.value_hash
+
     def supersedes(self, other: "Entry | None") -> bool:
         """Whether this entry wins over another of the same key (E3). Equal ones do not."""
         if other is None:

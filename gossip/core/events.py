@@ -65,6 +65,16 @@ class DialFailed(Event, frozen=True):
     """The host answered that nothing listens there (evidence), rather than not answering."""
 
 
+class Fetched(Event, frozen=True):
+    """The answer to a `Fetch` effect."""
+
+    url: str
+    body: bytes | None
+    """None where there was no answer with status 200, or too large a one."""
+    seconds: float
+    """How long it took."""
+
+
 class FrameReceived(Event, frozen=True):
     """One complete WebSocket message, text or binary, as it came."""
 

@@ -9,14 +9,15 @@ a refused dial is evidence enough to suspect it.
 import msgspec
 
 from gossip.core import addresses
-from gossip.core.codec import forwarded
 from gossip.core.context import CloseCode, Context
 from gossip.core.detector import judge
 from gossip.core.dialing import DialPlan, Kind, Target
 from gossip.core.effects import Dial, ForgetPeer, NoticeKind, StorePeer
+from gossip.core.encoding import forwarded
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import Heartbeat, Join, Message, PeerList, Roots
+from gossip.core.plain import PlainPeers
 from gossip.core.reconcile import Repair
 from gossip.core.replica import Replica
 
@@ -33,11 +34,14 @@ _STORED_AGAIN = 3_600.0
 class Membership:
     """The members, the dial plan, and every message about either."""
 
-    def __init__(self, context: Context, replica: Replica, repair: Repair) -> None:
+    def __init__(
+        self, context: Context, replica: Replica, repair: Repair, plain: PlainPeers
+    ) -> None:
         self._context = context
         self._config = context.config
         self._replica = replica
         self._repair = repair
+        self._plain = plain
         self._members = context.members
         self._links = context.links
         self.plan = DialPlan(context.config, context.rng)
@@ -204,6 +208,8 @@ class Membership:
         if record.extended:
             self._settle_duplicates(record.node_id)
             self._repair.told(link, roots)
+        elif first:
+            self._plain.joined(link)
 
     def _list(self, record: PeerRecord, *, loopback: bool) -> bool:
         """Put a member on the table. False where there is no room."""
@@ -244,7 +250,7 @@ class Membership:
         if last is not None and now - last < self._config.answer_again:
             return
         self._answered[record.node_id] = now
-        self._replica.dump(link)
+        self._plain.dump(link)
         context = self._context
         others = [m.record for m in self._members.active() if m.record.node_id != record.node_id]
         named = [other for other in others if other.gossip_endpoint is not None]
@@ -375,6 +381,7 @@ class Membership:
         if heartbeat.timestamp is not None:
             member.skew = heartbeat.timestamp - self._context.now.wall
         if link.extended:
+            self._plain.told(heartbeat.pulled)
             self._repair.overheard(link, heartbeat.roots)
 
     def alive(self, link: Link) -> None:
@@ -396,19 +403,23 @@ class Membership:
         best = self._links.best()
         plain = [link for link in best if not link.extended]
         extended = [link for link in best if link.extended]
-        if plain:
-            self._send_heartbeat(plain, Roots(None, None), plain=True)
+        context = self._context
+        context.send(plain, context.encoder.plain_heartbeat(context.now.wall, context.updates))
         if extended:
             self._repair.with_roots(
                 lambda ours: self._send_heartbeat(
-                    [link for link in extended if not link.closing], ours, plain=False
+                    [link for link in extended if not link.closing], ours
                 )
             )
 
-    def _send_heartbeat(self, links: list[Link], ours: Roots, *, plain: bool) -> None:
+    def _send_heartbeat(self, links: list[Link], ours: Roots) -> None:
         context = self._context
         frame = context.encoder.heartbeat(
-            ours, context.me.incarnation, context.now.wall, context.updates, plain=plain
+            ours,
+            context.me.incarnation,
+            self._plain.pulled(),
+            context.now.wall,
+            context.updates,
         )
         context.send(links, frame)
 
@@ -463,7 +474,7 @@ class Membership:
         node_id = member.record.node_id
         left = member.status is Status.INACTIVE
         self._members.bury(member)
-        self._replica.forget_peer(node_id)
+        self._plain.forget_peer(node_id)
         self._replica.links_changed()
         self._answered.pop(node_id, None)
         if not left:

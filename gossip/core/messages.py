@@ -1,6 +1,6 @@
 """The five message types in all their shapes, as typed values (W2–W8, plain-peer samples).
 
-`codec.decode` makes them from bytes. A body says what was sent, not whether it is believed: that
+`decoding.decode` makes them from bytes. A body says what was sent, not whether it is believed: that
 is the node's business.
 """
 
@@ -17,6 +17,16 @@ class Roots(NamedTuple):
 
     state: Root | None
     members: Root | None
+
+
+class Pulled(NamedTuple):
+    """Somebody pulled the state of a plain peer (A4)."""
+
+    node_id: str
+    updates: int
+    """How many it had applied then, by its own count."""
+    time: int
+    """Milliseconds of the puller's clock."""
 
 
 class Join(msgspec.Struct, frozen=True):
@@ -56,6 +66,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     timestamp: int | None
     """Milliseconds of the sender's clock."""
     roots: Roots
+    pulled: tuple["Pulled", ...] = ()
+    """Plain peers whose state the sender has pulled (A4)."""
 
 
 class RootExchange(msgspec.Struct, frozen=True):
@@ -107,9 +119,13 @@ Body = (
 class Message(msgspec.Struct, frozen=True):
     """One valid frame."""
 
+    kind: str
+    """The envelope's `type`."""
     sender: str
     """The envelope's `from`."""
     id: str
     ttl: int | None
     """Hops left as the sender says; None where that is no integer in 0 … 255 (R4)."""
     body: Body
+    updates: int | None = None
+    """How many updates the sender has applied, by its own count (W2)."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from gossip.core.codec import decode
 from gossip.core.config import Config
 from gossip.core.context import CloseCode, Context
+from gossip.core.decoding import decode
 from gossip.core.detector import median_skew, out_of_step
 from gossip.core.effects import Effect, More, Pause
 from gossip.core.entries import Entry
@@ -24,6 +24,7 @@ from gossip.core.events import (
     Committed,
     DialFailed,
     Event,
+    Fetched,
     FrameReceived,
     Instant,
     LinkBlocked,
@@ -54,6 +55,7 @@ from gossip.core.messages import (
     RootExchange,
     Unknown,
 )
+from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.reconcile import Repair
 from gossip.core.replica import FLUSH_TIMER, Replica
 from gossip.core.spread import History
@@ -77,7 +79,8 @@ class Node:
         self._context = Context(config, rng)
         self._replica = Replica(self._context)
         self._repair = Repair(self._context, self._replica)
-        self._membership = Membership(self._context, self._replica, self._repair)
+        self._plain = PlainPeers(self._context, self._replica)
+        self._membership = Membership(self._context, self._replica, self._repair, self._plain)
         self._data_seen = History(config.max_message_history, config.cleanup_timeout)
         self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
         self._handlers = self._event_handlers()
@@ -106,9 +109,11 @@ class Node:
             self._replica.work()
         if self._repair.busy:
             self._repair.work()
+        if self._plain.busy:
+            self._plain.work()
         if not context.stopping:
             self._replica.flush_soon()
-            if self._replica.busy or self._repair.busy:
+            if self._replica.busy or self._repair.busy or self._plain.busy:
                 context.emit(More())
         return context.drain()
 
@@ -131,6 +136,7 @@ class Node:
             LinkClosed: self._closed,
             LinkBlocked: lambda event: self._blocked(event.link, self._context.now.monotonic),
             LinkWritable: lambda event: self._blocked(event.link, None),
+            Fetched: self._fetched,
             DialFailed: lambda event: self._membership.dial_failed(event.url),
             Restored: lambda event: replica.restore(event.entries),
             Started: self._start,
@@ -233,7 +239,7 @@ class Node:
             if link.extended:
                 self._repair.ask(link)
             else:
-                self._replica.plain_round(link)
+                self._plain.round(link)
 
     def _tick(self) -> None:
         now = self._context.now.monotonic
@@ -241,6 +247,8 @@ class Node:
         self._data_seen.forget_old(now)
         self._control_seen.forget_old(now)
         self._replica.apply_due()
+        self._replica.repair_ties()
+        self._plain.tick()
         self._repair.tick()
         self._membership.tick()
 
@@ -262,6 +270,7 @@ class Node:
         self._context.stats.links_closed += 1
         self._replica.forget_link(link.id)
         self._repair.forget_link(link.id)
+        self._plain.forget_link(link.id)
         if not self._context.stopping:
             self._membership.closed(link, event.code)
             self._membership.dial_due()
@@ -272,6 +281,11 @@ class Node:
             link.blocked_since = since
             if since is None:
                 self._replica.flush()
+
+    def _fetched(self, event: Fetched) -> None:
+        identified = self._plain.fetched(event)
+        if identified is not None and not identified[0].joined:
+            self._membership.identify_plain(*identified)
 
     # Frames
 
@@ -349,8 +363,10 @@ class Node:
         if link.joined:
             self._membership.alive(link)
             self._membership.survived(link)
-        elif link.dialed is not None and self._names_plain_peer(message):
+        elif link.dialed is not None and is_plain_word(message):
             self._membership.identify_plain(link, message.sender)
+        if link.joined and not link.extended:
+            self._plain.heard(link, message)
         match message.body:
             case Entries() as entries:
                 self._replica.receive(link, entries)
@@ -381,16 +397,3 @@ class Node:
                 self._repair.name_members(link)
             case _:
                 self._context.refuse("exchange")
-
-    @staticmethod
-    def _names_plain_peer(message: Message) -> bool:
-        """Whether a dialed link that has not joined shows by this frame whose it is (R1)."""
-        match message.body:
-            case Entries() as entries:
-                return message.ttl == 0 and entries.hops is None
-            case PeerList() as names:
-                return message.ttl == 0 and names.plain
-            case Heartbeat():
-                return message.ttl == 1
-            case _:
-                return False

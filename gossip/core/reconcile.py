@@ -215,7 +215,7 @@ class Repair:
             else:
                 self._begin_next()
 
-        self._replica.receive(link, page.entries, page.root, applied)
+        self._replica.receive(link, page.entries, page.root, done=applied)
 
     def tick(self) -> None:
         """Give up a pull whose peer fell silent."""

@@ -14,10 +14,11 @@ from math import ceil, log2
 
 import msgspec
 
-from gossip.core.codec import decode_entry, encode_entry
 from gossip.core.context import CloseCode, Context
+from gossip.core.decoding import decode_entry
 from gossip.core.detector import out_of_step
 from gossip.core.effects import Commit, NoticeKind, Reply, StoreEntry
+from gossip.core.encoding import encode_entry
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault, WriteRefused
 from gossip.core.events import LinkId, RequestId
@@ -27,11 +28,9 @@ from gossip.core.messages import Entries
 from gossip.core.roots import Root
 from gossip.core.spread import Outbox
 from gossip.core.state import Aside, Clock, StateMap, next_version
+from gossip.core.ties import Ties
 
 FLUSH_TIMER = "flush"
-
-_PLAIN_ROUND = 100
-"""Entries that a plain peer is sent in a round (S4): a guess, 100 times what it sends itself."""
 
 
 class _Arrival(msgspec.Struct):
@@ -42,6 +41,8 @@ class _Arrival(msgspec.Struct):
     hops: int | None
     source: Root | None
     """Where they were pulled: the root of the set that they belong to."""
+    seen: dict[str, int] | None
+    """To be filled with the version that came for each key."""
     done: Callable[[], None] | None
 
 
@@ -66,9 +67,7 @@ class Replica:
         self._pending: dict[RequestId, Entry] = {}
         self._pending_keys: dict[str, Entry] = {}
         self._arrivals: deque[_Arrival] = deque()
-        self._dumps: dict[LinkId, Iterator[Entry]] = {}
-        self._cursors: dict[str, str | None] = {}
-        """For each plain peer the key up to which the rounds have come."""
+        self._ties = Ties(context.config, context.rng)
         self._hops: int | None = None
 
     # Local writes
@@ -142,15 +141,17 @@ class Replica:
         link: Link,
         entries: Entries,
         source: Root | None = None,
+        seen: dict[str, int] | None = None,
         done: Callable[[], None] | None = None,
     ) -> None:
         """Apply the entries of one frame, some now and the rest in later slices (S5)."""
-        self._arrivals.append(_Arrival(link, iter(entries.items), entries.hops, source, done))
+        items = iter(entries.items)
+        self._arrivals.append(_Arrival(link, items, entries.hops, source, seen, done))
 
     @property
     def busy(self) -> bool:
         """Whether a slice is left to do."""
-        return bool(self._arrivals) or any(map(self._may_dump, self._dumps))
+        return bool(self._arrivals)
 
     def work(self) -> None:
         """Do one slice of what waits."""
@@ -167,8 +168,6 @@ class Replica:
             elif arrival.done is not None:
                 arrival.done()
             budget -= max(taken, 1)
-        for link in list(filter(self._may_dump, self._dumps)):
-            self._dump_some(link)
 
     def _receive_one(self, arrival: _Arrival, text: bytes) -> None:
         try:
@@ -176,6 +175,8 @@ class Replica:
         except EntryFault as fault:
             self._context.refuse(fault.reason)
             return
+        if arrival.seen is not None:
+            arrival.seen[entry.key] = entry.version
         if entry.version > self._horizon:
             dropped = self.aside.add(entry, arrival.link.id)
             self._context.refuse(dropped or "aside")
@@ -183,6 +184,9 @@ class Replica:
             self._pass_on(entry, arrival)
 
     def _apply(self, entry: Entry) -> bool:
+        held = self.state.get(entry.key)
+        if held is not None and held.version == entry.version and entry.ties(held):
+            self._ties.saw(entry.key, entry.version, self._context.now.monotonic)
         if not self.state.merge(entry):
             self._context.stats.entries_stale += 1
             return False
@@ -212,12 +216,26 @@ class Replica:
             if not self._apply(entry):
                 continue
             self._push_fresh(entry)
-            if overtaken and held is not None and entry.version < MAX_VERSION:
-                again = msgspec.structs.replace(
-                    held, version=entry.version + 1, _value_hash=None, _hash=None
-                )
-                if self._apply(again):
-                    self._push_fresh(again)
+            if overtaken and held is not None:
+                self._publish(held, entry.version + 1)
+
+    def repair_ties(self) -> None:
+        """Publish the winners of ties once more, which plain peers then take (E3)."""
+        now = self._context.now.monotonic
+        plain = any(not link.extended for link in self._context.links.best())
+        for key, version in self._ties.due(now):
+            winner = self.state.get(key)
+            if plain and winner is not None and winner.version == version:
+                self._publish(winner, version + 1)
+        self._ties.forget_old(now)
+
+    def _publish(self, entry: Entry, version: int) -> None:
+        """Publish an update again with a higher version: the same wherever that is done."""
+        if version > MAX_VERSION:
+            return
+        again = entry.raised_to(version)
+        if self._apply(again):
+            self._push_fresh(again)
 
     # Pushing on
 
@@ -301,34 +319,8 @@ class Replica:
     def forget_link(self, link: LinkId) -> None:
         """The link is gone."""
         self._outbox.drop(link)
-        self._dumps.pop(link, None)
 
-    # Plain peers: whole state on a join, some of it in each round
-
-    def dump(self, link: Link) -> None:
-        """Send the whole state on this link, in slices, as fast as it drains (W4)."""
-        self._dumps[link.id] = self.state.entries()
-
-    def _may_dump(self, link_id: LinkId) -> bool:
-        link = self._context.links.get(link_id)
-        return link is not None and link.blocked_since is None
-
-    def _dump_some(self, link_id: LinkId) -> None:
-        link = self._context.links.get(link_id)
-        page = self.page(self._dumps[link_id], self._config.limits.slice_entries)
-        if not page:
-            del self._dumps[link_id]
-        elif link is not None:
-            self._send_page(link, page)
-
-    def plain_round(self, link: Link) -> None:
-        """Send the entries that this plain peer was sent the longest ago (S4)."""
-        if link.peer is None or link.blocked_since is not None:
-            return
-        behind = self.state.behind(self._cursors.get(link.peer))
-        page = self.page(behind, _PLAIN_ROUND)
-        self._cursors[link.peer] = None if next(behind, None) is None else page[-1][0]
-        self._send_page(link, page)
+    # Pages of the state
 
     def page(self, entries: Iterator[Entry], most: int) -> list[tuple[str, bytes]]:
         """Take and encode the next entries: at most so many, and no more than a frame holds."""
@@ -345,10 +337,7 @@ class Replica:
                 break
         return page
 
-    def _send_page(self, link: Link, page: list[tuple[str, bytes]]) -> None:
+    def send_page(self, link: Link, page: list[tuple[str, bytes]]) -> None:
+        """Send such a page to a plain peer, as an array."""
         for frame in self._sync_frames((text for _, text in page), None):
             self._context.send([link], frame)
-
-    def forget_peer(self, node_id: str) -> None:
-        """The member was removed."""
-        self._cursors.pop(node_id, None)

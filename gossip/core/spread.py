@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from gossip.core.codec import encode_entry
 from gossip.core.config import Config
+from gossip.core.encoding import encode_entry
 from gossip.core.entries import Entry
 from gossip.core.events import LinkId
 

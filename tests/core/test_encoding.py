@@ -6,8 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from gossip.core.codec import Encoder, decode, decode_entry, encode_entry, forwarded, is_key
 from gossip.core.config import Limits
+from gossip.core.decoding import decode, decode_entry, is_key
+from gossip.core.encoding import Encoder, encode_entry, forwarded
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault
 from gossip.core.members import PeerRecord
@@ -167,10 +168,10 @@ def test_w3_our_join_reads_as_what_we_are() -> None:
 
 
 def test_w8_our_heartbeats() -> None:
-    plain = strict_json(encoder().heartbeat(Roots(None, None), 7, WALL, 4, plain=True))
+    plain = strict_json(encoder().plain_heartbeat(WALL, 4))
     assert plain["ttl"] == 1
     assert plain["data"] == {"timestamp": WALL, "status": "active", "version": 4}
-    frame = encoder().heartbeat(ROOTS, 7, WALL, 4, plain=False)
+    frame = encoder().heartbeat(ROOTS, 7, (), WALL, 4)
     assert decode(frame, LIMITS).ttl == 0
     assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS)
     assert strict_json(frame)["data"]["incarnation"] == 7

@@ -98,7 +98,7 @@ class NodeMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.subject = Subject(max_clock_skew=SKEW)
+        self.subject = Subject(max_clock_skew=SKEW, tie_repairs=0)
         self.model = Model()
         self.answered: Counter[RequestId] = Counter()
         self.asked: list[RequestId] = []

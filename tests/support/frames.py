@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from itertools import count
 from typing import Any
 
-from gossip.core.codec import encode_entry
+from gossip.core.encoding import encode_entry
 from gossip.core.entries import Entry
 
 WALL = 1_795_327_401_824

@@ -5,8 +5,8 @@ import json
 import msgspec
 import pytest
 
-from gossip.core.codec import decode
 from gossip.core.config import Limits
+from gossip.core.decoding import decode
 from gossip.core.errors import EnvelopeFault, FrameFault
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
@@ -114,7 +114,7 @@ def test_w1_text_and_binary_frames_are_the_same() -> None:
 
 def test_r1_of_duplicate_fields_the_last_counts() -> None:
     data = b'{"type":"join","from":"a","data":{},"messageId":"m","type":"leave","from":"b"}'
-    assert decode(data, LIMITS) == Message("b", "m", None, Leave(""))
+    assert decode(data, LIMITS) == Message("leave", "b", "m", None, Leave(""))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,336 @@
+"""Bytes to typed message, with every limit of the wire checked here (W1–W9, R1, R5).
+
+Strict about JSON and lenient about what plain peers get wrong: an envelope is read as far as this
+node needs it.
+"""
+
+from typing import Any
+
+import msgspec
+
+from gossip.core import addresses, values
+from gossip.core.config import Limits
+from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.errors import EntryFault, EnvelopeFault, FrameFault
+from gossip.core.members import PeerRecord
+from gossip.core.messages import (
+    Body,
+    Entries,
+    Heartbeat,
+    Join,
+    Leave,
+    Message,
+    NamesRequest,
+    Page,
+    PageRequest,
+    PeerList,
+    Pulled,
+    RootExchange,
+    Roots,
+    Unknown,
+)
+from gossip.core.roots import Root
+from gossip.core.wire import MALFORMED, WireEntry, to_json
+
+
+class _Envelope(msgspec.Struct):
+    type: str
+    sender: str = msgspec.field(name="from")
+    data: msgspec.Raw
+    id: str = msgspec.field(name="messageId")
+    timestamp: Any = None
+    ttl: Any = None
+    hops: Any = None
+    version: Any = None
+
+
+class _Record(msgspec.Struct, rename="camel"):
+    """What is said of a node; its id is `nodeId` in a `join` and `id` in a list."""
+
+    node_id: Any = None
+    id: Any = None
+    public_key: Any = None
+    api_endpoint: Any = None
+    gossip_endpoint: Any = None
+    region: Any = None
+    capabilities: Any = None
+    version: Any = None
+    incarnation: Any = None
+
+
+class _Object(_Record, rename="camel"):
+    """Every field that the data of `join`, `leave`, `heartbeat` or an exchange may have."""
+
+    type: Any = None
+    x: Any = None
+    root: Any = None
+    mroot: Any = None
+    peers: Any = None
+    peer: Any = None
+    reason: Any = None
+    timestamp: Any = None
+    pulled: Any = None
+    answer: Any = None
+    after: Any = None
+    next: Any = None
+    entries: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
+_object = msgspec.json.Decoder(_Object).decode
+_entry = msgspec.json.Decoder(WireEntry).decode
+_array = msgspec.json.Decoder(list[msgspec.Raw]).decode
+
+
+def decode(frame: str | bytes, limits: Limits) -> Message:
+    """Read one frame.
+
+    Raises `FrameFault` where it is no JSON that we can hold, `EnvelopeFault` where it is no
+    message. Entries stay text: `decode_entry` judges them one by one, so that a bad one is
+    dropped alone (R2).
+    """
+    try:
+        envelope = _envelope(frame)
+    except msgspec.ValidationError:
+        raise EnvelopeFault("envelope") from None
+    except RecursionError:
+        raise FrameFault("depth") from None
+    except MALFORMED:
+        raise FrameFault("json") from None
+    if not _is_text(envelope.sender, limits.node_id) or not _is_text(envelope.id, limits.node_id):
+        raise EnvelopeFault("envelope")
+    ttl, updates = _ttl(envelope.ttl), _count(envelope.version)
+    body = _body(envelope, limits)
+    return Message(envelope.type, envelope.sender, envelope.id, ttl, body, updates)
+
+
+def _body(envelope: _Envelope, limits: Limits) -> Body:
+    try:
+        match envelope.type:
+            case "gossip":
+                return Entries((bytes(envelope.data),), _ttl(envelope.hops))
+            case "sync":
+                if bytes(envelope.data)[:1] == b"[":
+                    return _entries(envelope.data, envelope.hops)
+                return _exchange(_object(envelope.data), envelope.hops, limits)
+            case "heartbeat":
+                data = _object(envelope.data)
+                pulled = _pulled(data.pulled, limits)
+                return Heartbeat(_millis(envelope.timestamp), _roots(data), pulled)
+            case "join":
+                return _join(_object(envelope.data), limits)
+            case "leave":
+                reason = _object(envelope.data).reason
+                return Leave(reason if _is_text(reason, limits.text) else "")
+    except RecursionError:
+        raise FrameFault("depth") from None
+    except MALFORMED:
+        raise EnvelopeFault("data") from None
+    raise EnvelopeFault("type")
+
+
+def _entries(data: msgspec.Raw, hops: object) -> Entries:
+    return Entries(tuple(map(bytes, _array(data))), _ttl(hops))
+
+
+def _join(data: _Object, limits: Limits) -> Join | PeerList:
+    if data.type == "peer_discovery":
+        return _peer_list(data.peers, limits)
+    if data.type == "peer_announcement":
+        return _peer_list([data.peer], limits)
+    record = peer_record(data, data.node_id, limits)
+    if record is None:
+        raise EnvelopeFault("record")
+    return Join(record, _roots(data))
+
+
+def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
+    match data.x:
+        case "root":
+            return RootExchange(_roots(data), data.answer is True)
+        case "page" if isinstance(data.entries, msgspec.Raw):
+            following = data.next if _is_text(data.next, limits.key) else None
+            return Page(_entries(data.entries, hops), following, _root(data.root))
+        case "page":
+            return PageRequest(data.after if _is_text(data.after, limits.key) else None)
+        case "members" if data.peers is None:
+            return NamesRequest()
+        case "members":
+            return _peer_list(data.peers, limits, plain=False)
+        case _:
+            return Unknown(data.x if _is_text(data.x, limits.text) else "")
+
+
+def _peer_list(peers: object, limits: Limits, *, plain: bool = True) -> PeerList:
+    if not isinstance(peers, list):
+        raise EnvelopeFault("data")
+    taken = peers[: limits.peer_list]
+    named = [msgspec.convert(peer, _Record) for peer in taken if isinstance(peer, dict)]
+    records = [peer_record(name, name.id, limits) for name in named]
+    valid = tuple(record for record in records if record and record.gossip_endpoint)
+    return PeerList(valid, len(peers) - len(valid), plain)
+
+
+def peer_record(data: _Record, node_id: object, limits: Limits) -> PeerRecord | None:
+    """The record in a `join` or a peer list; None where it is malformed (W9).
+
+    A missing endpoint is allowed (M8); a malformed one is not.
+    """
+    endpoint = addresses.gossip_url(data.gossip_endpoint, limits)
+    malformed = endpoint is None and data.gossip_endpoint is not None
+    if malformed or not _is_text(node_id, limits.node_id):
+        return None
+    capabilities = data.capabilities if isinstance(data.capabilities, list) else []
+    if len(capabilities) > limits.capabilities:
+        return None
+    return PeerRecord(
+        node_id=str(node_id),
+        public_key=_text(data.public_key, limits.text),
+        gossip_endpoint=endpoint,
+        api_endpoint=addresses.api_url(data.api_endpoint, limits),
+        region=_text(data.region, limits.text),
+        capabilities=tuple(name for name in capabilities if _is_text(name, limits.text)),
+        version=_text(data.version, limits.text),
+        incarnation=_integer(data.incarnation) or 0,
+    )
+
+
+def decode_entry(text: bytes, limits: Limits) -> Entry:
+    """Read and normalise one entry. Raises `EntryFault` (E1, E5, R5)."""
+    try:
+        wire = _entry(text)
+    except MALFORMED:
+        raise EntryFault("entry") from None
+    if not is_key(wire.key, limits):
+        raise EntryFault("key")
+    version = _integer(wire.version)
+    if version is None:
+        raise EntryFault("version")
+    expires_at = None
+    if wire.expires_at is not None and (expires_at := _integer(wire.expires_at)) is None:
+        raise EntryFault("expiry")
+    if isinstance(wire.value, msgspec.UnsetType):
+        value = None
+    elif wire.deleted is True:
+        raise EntryFault("deleted-value")
+    else:
+        value = values.normalise(bytes(wire.value), limits)
+    origin = wire.origin if _is_text(wire.origin, limits.node_id) else None
+    return Entry(wire.key, version, value, expires_at, _integer(wire.timestamp) or version, origin)
+
+
+def is_key(key: object, limits: Limits) -> bool:
+    """Whether this may be a key: 1 to `limits.key` bytes of text."""
+    return _is_text(key, limits.key)
+
+
+def _is_text(value: object, most: int) -> bool:
+    if not isinstance(value, str) or not value:
+        return False
+    return len(value) * 4 <= most or len(value.encode()) <= most
+
+
+def _text(value: object, most: int) -> str:
+    return value if isinstance(value, str) and _is_text(value, most) else ""
+
+
+def _integer(value: object) -> int | None:
+    """An integer in 1 … 2^53 - 1 as JavaScript writes it: never a boolean, never text (R5)."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is int and 1 <= value <= MAX_VERSION:
+        return value
+    return None
+
+
+def _millis(value: object) -> int | None:
+    return _integer(int(value)) if isinstance(value, float) else _integer(value)
+
+
+def _ttl(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= 255 else None
+
+
+def _roots(data: _Object) -> Roots:
+    return Roots(_root(data.root), _root(data.mroot))
+
+
+def _count(value: object) -> int | None:
+    return 0 if value == 0 and type(value) is int else _integer(value)
+
+
+def _pulled(value: object, limits: Limits) -> tuple[Pulled, ...]:
+    items = value[: limits.pulled] if isinstance(value, list) else []
+    pulled = []
+    for item in items:
+        match item:
+            case [str(node_id), count, time] if _is_text(node_id, limits.node_id):
+                if (updates := _count(count)) is not None and (at := _integer(time)) is not None:
+                    pulled.append(Pulled(node_id, updates, at))
+            case _:
+                continue
+    return tuple(pulled)
+
+
+def _root(value: object) -> Root | None:
+    match value:
+        case {"n": int(n), "sum": str(digits)} if type(n) is int and len(digits) <= 32:
+            try:
+                return Root(n, int(digits, 16))
+            except ValueError:
+                return None
+        case _:
+            return None
+
+
+# What plain peers answer over HTTP
+
+
+class _State(msgspec.Struct, rename="camel"):
+    node_id: Any = None
+    version: Any = None
+    data: dict[str, dict[str, msgspec.Raw]] = {}
+
+
+class _StateAnswer(msgspec.Struct):
+    state: _State
+
+
+class _PeersAnswer(msgspec.Struct):
+    peers: list[_Record]
+
+
+class PlainState(msgspec.Struct, frozen=True):
+    """The whole state of a plain peer (A4)."""
+
+    node_id: str
+    count: int
+    """Updates that it has applied."""
+    entries: dict[str, bytes]
+    """Key to entry, still as JSON text: `decode_entry` judges each alone."""
+
+
+def plain_state(body: bytes, limits: Limits) -> PlainState:
+    """Read the answer to `GET /gossip/state`. Raises `FrameFault`."""
+    try:
+        state = msgspec.json.decode(body, type=_StateAnswer).state
+    except MALFORMED:
+        raise FrameFault("plain-state") from None
+    if not _is_text(state.node_id, limits.node_id):
+        raise FrameFault("plain-state")
+    texts = {
+        key: to_json({"key": key, **{name: raw for name, raw in fields.items() if name != "key"}})
+        for key, fields in state.data.items()
+    }
+    return PlainState(state.node_id, _count(state.version) or 0, texts)
+
+
+def plain_id(body: bytes, limits: Limits) -> str:
+    """The id of who answered `GET /gossip/peers`: itself first (R1). Raises `FrameFault`."""
+    try:
+        peers = msgspec.json.decode(body, type=_PeersAnswer).peers
+    except MALFORMED:
+        raise FrameFault("plain-peers") from None
+    if not peers or not _is_text(peers[0].node_id, limits.node_id):
+        raise FrameFault("plain-peers")
+    return str(peers[0].node_id)

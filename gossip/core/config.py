@@ -140,7 +140,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     pull_timeout: float = 5.0
     """Seconds without a page after which a pull is given up (A2)."""
     pull_longest: float = 300.0
-    """Seconds after which a pull makes room for another: a liar's state may have no end."""
+    """Seconds after which a pull makes room for another, and goes on there later."""
     answer_again: float = 30.0
     """Seconds before a plain id is sent the whole state again (W4: at most twice a minute)."""
     skew_reported: float = 1.0

@@ -34,7 +34,7 @@ class Context:
         self.stats = Stats()
         self.links = Links(config)
         self.members = Members(config)
-        self.encoder = Encoder(config, f"{rng.getrandbits(64):016x}")
+        self.encoder = Encoder(config, rng)
         self.me = PeerRecord(
             node_id=config.node_id,
             public_key=config.public_key,

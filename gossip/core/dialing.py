@@ -27,6 +27,12 @@ _OWN_URLS = 100
 """Own addresses remembered; more than a host has, less than a liar could make us keep."""
 
 
+_OWN_AGAIN = 60.0
+"""Seconds after which a bootstrap name that led to ourselves is tried again at the latest."""
+_FREE_ATTEMPTS = 2
+"""Dials of a claimed address that are made without regard to how many others there are."""
+
+
 class Kind(IntEnum):
     """Why we dial; a greater kind replaces a lesser one for the same URL."""
 
@@ -69,6 +75,9 @@ class DialPlan:
     def __len__(self) -> int:
         return len(self._targets)
 
+    def __contains__(self, url: str) -> bool:
+        return url in self._targets
+
     def get(self, url: str) -> Target | None:
         """The target of this URL."""
         return self._targets.get(url)
@@ -82,7 +91,7 @@ class DialPlan:
 
         A hearsay queue that is full drops its oldest name of the most talkative introducer.
         """
-        if target.url in self._own:
+        if target.url in self._own and target.kind is not Kind.BOOTSTRAP:
             return False
         held = self._targets.get(target.url)
         if held is not None:
@@ -131,7 +140,8 @@ class DialPlan:
     def failed(self, url: str, now: float, active: int) -> Target | None:
         """A dial failed, or its connection closed before a `join`. Returns the target.
 
-        `active` is how many members are active; it stretches the wait (M7).
+        `active` is how many members are active; it stretches the wait (M7). A target whose time is
+        over is dropped: `url in plan` is false then.
         """
         target = self._targets.get(url)
         if target is None:
@@ -142,19 +152,27 @@ class DialPlan:
             return target
         backoff = self._config.dial_backoff * 2 ** min(target.attempts, 16)
         wait = min(self._longest_wait(target, active), backoff)
+        if target.kind is not Kind.BOOTSTRAP and target.attempts >= _FREE_ATTEMPTS:
+            # Their addresses are claims of peers: however many, they share one rate (L4).
+            wait = max(wait, 2 * self._claimed() / self._config.dial_rate)
         target.attempts += 1
         target.due = now + self._rng.uniform(0, wait)
         return target
 
-    def lost(self, node_id: str, now: float) -> None:
-        """A member was removed: keep looking for it for a day (M7)."""
+    def lost(self, node_id: str, now: float) -> list[Target]:
+        """A member was removed: keep looking for it for a day (M7).
+
+        Returns the targets that made room for it.
+        """
         for target in self._of(node_id):
             if target.kind is Kind.MEMBER:
                 target.kind = Kind.LOST
                 target.until = now + self._config.lost_for
         lost = [target for target in self._targets.values() if target.kind is Kind.LOST]
-        for target in lost[: max(0, len(lost) - self._config.limits.lost)]:
+        dropped = lost[: max(0, len(lost) - self._config.limits.lost)]
+        for target in dropped:
             del self._targets[target.url]
+        return dropped
 
     def forget(self, node_id: str, now: float, active: int) -> None:
         """A member left in order: dial it no more, unless the operator named it."""
@@ -164,12 +182,22 @@ class DialPlan:
             else:
                 del self._targets[target.url]
 
-    def own(self, url: str) -> None:
-        """This URL is our own address."""
-        if len(self._own) >= _OWN_URLS:
+    def own(self, url: str, now: float) -> bool:
+        """Dialing this URL led to ourselves. Returns whether that is new.
+
+        The name of a bootstrap peer may stand for many nodes, so it is tried again later.
+        """
+        first = url not in self._own
+        if first and len(self._own) >= _OWN_URLS:
             del self._own[next(iter(self._own))]
         self._own[url] = None
-        self._targets.pop(url, None)
+        target = self._targets.get(url)
+        if target is not None and target.kind is Kind.BOOTSTRAP:
+            target.dialing = False
+            target.due = now + self._rng.uniform(0.5, 1.0) * _OWN_AGAIN
+        elif target is not None:
+            del self._targets[url]
+        return first
 
     def take_due(self, now: float) -> Iterator[Target]:
         """The targets to dial now; they count as being dialed until told otherwise."""
@@ -203,6 +231,10 @@ class DialPlan:
         if target.kind is Kind.MEMBER:
             return longest
         return min(longest * max(1, active), _LONGEST_WAIT)
+
+    def _claimed(self) -> int:
+        """How many targets we have only by the claims of peers."""
+        return sum(target.kind in (Kind.LOST, Kind.MEMBER) for target in self._targets.values())
 
     def _of(self, node_id: str) -> list[Target]:
         return [target for target in self._targets.values() if target.node_id == node_id]

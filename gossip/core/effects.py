@@ -113,6 +113,7 @@ class NoticeKind(StrEnum):
     PEER_REMOVED = "peer_removed"
     LINK_FAULTED = "link_faulted"
     OWN_URL = "own_url"
+    ID_TAKEN = "id_taken"
     JOURNAL_FAILING = "journal_failing"
     JOURNAL_RECOVERED = "journal_recovered"
 

@@ -1,6 +1,7 @@
 """Typed message to bytes, with the fields in the order of the deployed nodes (W1–W9)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from random import Random
 
 import msgspec
 
@@ -18,10 +19,11 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 class Encoder:
     """Writes frames in the name of one node. Ids are unique for this life of the node."""
 
-    def __init__(self, config: Config, life: str) -> None:
-        """`life` is a random text that no other life of any node has used."""
+    def __init__(self, config: Config, rng: Random) -> None:
+        """`rng` makes ids that nobody can use before us (R3)."""
         self._config = config
-        self._own_id = f"{life}-"
+        self._rng = rng
+        self._own_id = f"{rng.getrandbits(48):012x}-"
         self._count = 0
         self.last_id = ""
         """Message id of the newest frame."""
@@ -36,7 +38,7 @@ class Encoder:
     ) -> bytes:
         self._count += 1
         # Padded, so that the order of the texts is the order of the frames.
-        self.last_id = f"{self._own_id}{self._count:010x}"
+        self.last_id = f"{self._own_id}{self._count:08x}{self._rng.getrandbits(40):010x}"
         extra = b"" if hops is None else b',"hops":%d' % hops
         return b'{"type":"%b"%b%b,"timestamp":%d,"ttl":%d,"messageId":"%b","version":%d%b}' % (
             kind,

@@ -5,7 +5,8 @@
     ├── FrameFault           the peer's: the frame was dropped, no state changed
     │   └── EnvelopeFault    likewise, and on a plain link perhaps only a relay's
     ├── EntryFault           the peer's or the client's: that entry was dropped, the others were not
-    └── WriteRefused         nobody's or the node's: the write did not happen
+    ├── WriteRefused         nobody's or the node's: the write did not happen
+    └── WriteUnanswered      likewise: nobody can tell whether the write happened
 
 A fault of a peer is counted by `reason` and never leaves the core as an exception.
 """
@@ -50,3 +51,13 @@ class WriteRefused(GossipError):
     def __init__(self, reason: str, detail: str = "") -> None:
         super().__init__(detail or reason)
         self.reason = reason
+
+
+class WriteUnanswered(GossipError):
+    """A local write that nobody waited for to its end. It may still happen, or have happened.
+
+    `why` says what came between; who wants to know reads the key before writing again.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"{why}: the write may still happen")

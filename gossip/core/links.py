@@ -47,6 +47,8 @@ class Link(msgspec.Struct, kw_only=True):
     """When we began to pull from it last."""
     duplicate_of: LinkId | None = None
     """The link that replaces this one as soon as it carries a frame (L2)."""
+    pull_on: str | None = None
+    """Where the next pull from it goes on: the last one made room for others (A2)."""
     window: float = 0.0
     frames: int = 0
     bytes: int = 0
@@ -85,6 +87,8 @@ class Links:
         self._links: dict[LinkId, Link] = {}
         self._by_peer: dict[str, list[Link]] = {}
         self._best: list[Link] | None = None
+        self.generation = 0
+        """Grows whenever what `linked` or `best` say may have changed."""
 
     def __len__(self) -> int:
         return len(self._links)
@@ -112,6 +116,16 @@ class Links:
     def changed(self) -> None:
         """A link joined, began to close or was replaced: `best` must be found out again."""
         self._best = None
+        self.generation += 1
+
+    def oldest_stranger(self) -> Link | None:
+        """The oldest accepted link that has not joined; it gets nothing but answers anyway (R6)."""
+        strangers = (
+            link
+            for link in self._links.values()
+            if link.dialed is None and not link.joined and not link.closing
+        )
+        return next(strangers, None)
 
     def close(self, link: LinkId) -> Link | None:
         """The connection is gone."""
@@ -137,7 +151,7 @@ class Links:
         return [link for link in self._by_peer.get(peer, ()) if not link.closing]
 
     def linked(self, peer: str) -> bool:
-        """Whether a link to this peer is open."""
+        """Whether a link to this peer is open and not closing; perhaps not yet `usable`."""
         return bool(self.to(peer))
 
     def best(self) -> list[Link]:

@@ -5,7 +5,7 @@ we only heard of are not here but in the dial plan. Its status moves so:
 
     (unknown, buried) ──join──▶ active ──silence, refused dial──▶ suspected ──time──▶ buried
                                   ▲ └───────leave──▶ inactive ────────time────────────▲
-                                  └─────────any frame of its own─────┘ (suspected, inactive)
+                                  └──────any frame of its own────────┘ (inactive: a join)
 
 Buried ids rest in a bounded graveyard: not listed, not mentioned, but a `join` brings them back.
 """
@@ -70,6 +70,8 @@ class Member(msgspec.Struct, kw_only=True):
     """A loopback peer named its endpoint, so that it may be a loopback address (L4)."""
     stored_at: float = 0.0
     """Monotonic seconds when the store was told of it last."""
+    breaks: int = 0
+    """Links to it in a row that broke soon after they opened."""
     heartbeats: int = 0
     skew: int | None = None
     """Milliseconds by which its clock was ahead of ours at its last heartbeat."""
@@ -84,6 +86,8 @@ class Members:
         self._graves: dict[str, float] = {}
         """Buried ids, oldest first, with when a mention of it earned a dial last (M3)."""
         self._root: Root | None = None
+        self.generation = 0
+        """Grows with every change of a member or its status."""
 
     def __contains__(self, node_id: str) -> bool:
         return node_id in self._members
@@ -108,7 +112,7 @@ class Members:
         Raises `OverflowError` when the table is full. A record of an earlier incarnation than the
         one we know is evidence, but does not replace what we know.
         """
-        self._root = None
+        self._changed()
         member = self._members.get(record.node_id)
         if member is None:
             if len(self._members) >= self._config.limits.members:
@@ -130,13 +134,17 @@ class Members:
 
     def revive(self, member: Member, now: float, wall: int) -> None:
         """A frame of its own refutes that it failed."""
-        self._root = None
+        self._changed()
         member.status, member.silent_since, member.seen_wall = Status.ACTIVE, now, wall
 
     def mark(self, member: Member, status: Status) -> None:
         """It is suspected, or it left."""
-        self._root = None
+        self._changed()
         member.status = status
+
+    def _changed(self) -> None:
+        self._root = None
+        self.generation += 1
 
     def root(self, me: PeerRecord) -> Root:
         """Count and sum of the active members and ourselves (A1, M5)."""
@@ -148,7 +156,7 @@ class Members:
 
     def bury(self, member: Member) -> None:
         """Take a member off the table; its id rests in the graveyard (M3)."""
-        self._root = None
+        self._changed()
         node_id = member.record.node_id
         del self._members[node_id]
         if len(self._graves) >= self._config.limits.graveyard:

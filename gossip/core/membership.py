@@ -27,6 +27,12 @@ _NEWCOMER = 5.0
 """Seconds after dialing in which a node is new and dials the names that it is told at once."""
 _REDIAL_SPREAD = 0.05
 """Seconds over which the first redials after a break are spread."""
+_SETTLED = 10.0
+"""Seconds after which a link that breaks counts as one that held: it is redialed at once."""
+_OWN_JOINS = 100
+"""Own `join`s remembered; each belongs to a link that closes within seconds."""
+_ID_TAKEN_FOR = 300.0
+"""Seconds for which health names that somebody else uses our id."""
 _STORED_AGAIN = 3_600.0
 """Seconds after which an active member is stored again, so that its last sign of life is known."""
 
@@ -47,6 +53,10 @@ class Membership:
         self.plan = DialPlan(context.config, context.rng)
         self._answered: dict[str, float] = {}
         """When a plain id was sent the whole state last (W4)."""
+        self._own_joins: dict[str, None] = {}
+        """Ids of our `join`s that came back to us."""
+        self.id_taken_at: float | None = None
+        """Monotonic seconds when a peer took somebody else for us last."""
         self.heartbeats_sent = 0
 
     def start(self, peers: tuple[PeerRecord, ...]) -> None:
@@ -54,16 +64,18 @@ class Membership:
         now, wall = self._context.now
         for url in self._config.bootstrap:
             self.plan.want(Target(url=url, kind=Kind.BOOTSTRAP, due=now, loopback=True))
-        for peer in peers:
+        for place, peer in enumerate(sorted(peers, key=lambda peer: -peer.last_seen)):
             age = max(0, wall - peer.last_seen) / 1000
-            if peer.gossip_endpoint is None or age >= self._config.lost_for:
+            over = age >= self._config.lost_for or place >= self._config.limits.lost
+            if peer.gossip_endpoint is None or over:
                 self._context.emit(ForgetPeer(peer.node_id))
                 continue
+            late = max(0, place - self._config.dial_burst) / self._config.dial_rate
             self.plan.want(
                 Target(
                     url=peer.gossip_endpoint,
                     kind=Kind.LOST,
-                    due=now,
+                    due=now + late,
                     node_id=peer.node_id,
                     # Where nobody trustworthy named a loopback endpoint, none was stored.
                     loopback=addresses.names_loopback(peer.gossip_endpoint),
@@ -103,7 +115,16 @@ class Membership:
 
     def _failed(self, url: str) -> Target | None:
         active = len(self._members.active())
-        return self.plan.failed(url, self._context.now.monotonic, active)
+        target = self.plan.failed(url, self._context.now.monotonic, active)
+        if target is not None and target.kind is Kind.LOST and url not in self.plan:
+            self._forget([target])
+        return target
+
+    def _forget(self, targets: list[Target]) -> None:
+        """Members that are dialed no more are not remembered across restarts either."""
+        for target in targets:
+            if target.node_id is not None and target.node_id not in self._members:
+                self._context.emit(ForgetPeer(target.node_id))
 
     def opened(self, link: Link) -> None:
         """A connection is open; whoever dialed speaks first (W3)."""
@@ -127,21 +148,56 @@ class Membership:
         """A connection is gone: redial its peer at once, if that was the last one."""
         now = self._context.now.monotonic
         if link.dialed is not None and not link.joined:
-            if code == CloseCode.OWN_ID:
-                self._context.notice(NoticeKind.OWN_URL, link.dialed)
-                self.plan.own(link.dialed)
+            if link.join_id in self._own_joins:
+                if self.plan.own(link.dialed, now):
+                    self._context.notice(NoticeKind.OWN_URL, link.dialed)
             else:
+                if code == CloseCode.OWN_ID:
+                    self._id_taken(link.dialed)
                 self._failed(link.dialed)
         if link.peer is None or self._links.linked(link.peer):
             return
-        self._replica.links_changed()
-        due = now + self._context.rng.uniform(0, _REDIAL_SPREAD)
+        if code == CloseCode.DUPLICATE:
+            # We hold no other: the one that it kept is somebody else's, who uses our id.
+            self._id_taken(link.peer)
         member = self._members.get(link.peer)
+        due = now + self._context.rng.uniform(0, self._redial_spread(link, member))
         if member is not None and member.status is not Status.INACTIVE:
             if code != CloseCode.SILENT:
                 member.silent_since = now
             self._want_member(member, due)
         self.plan.unsettled(link.dialed, link.peer, due)
+
+    def _redial_spread(self, link: Link, member: Member | None) -> float:
+        """Seconds over which a redial is spread: more each time that a new link breaks soon."""
+        if member is None or self._context.now.monotonic - link.opened >= _SETTLED:
+            if member is not None:
+                member.breaks = 0
+            return _REDIAL_SPREAD
+        member.breaks += 1
+        if member.breaks == 1:
+            return _REDIAL_SPREAD
+        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks, 16)
+        return min(self._config.dial_backoff_max, backoff)
+
+    def met_ourselves(self, link: Link, join_id: str) -> None:
+        """Our own `join` came back on a link that we accepted: the dialer is ourselves (M7)."""
+        self._own_joins[join_id] = None
+        if len(self._own_joins) > _OWN_JOINS:
+            del self._own_joins[next(iter(self._own_joins))]
+        self._context.close(link, CloseCode.OWN_ID, "own id")
+
+    def _id_taken(self, where: str) -> None:
+        now = self._context.now.monotonic
+        if self.id_taken_at is None or now - self.id_taken_at >= _ID_TAKEN_FOR:
+            self._context.notice(NoticeKind.ID_TAKEN, where, "another node uses this node's id")
+        self.id_taken_at = now
+
+    @property
+    def id_taken(self) -> bool:
+        """Whether another node seems to use our id, by what peers did in the last minutes."""
+        taken = self.id_taken_at
+        return taken is not None and self._context.now.monotonic - taken < _ID_TAKEN_FOR
 
     def _want_member(self, member: Member, due: float) -> None:
         url = member.record.gossip_endpoint
@@ -197,7 +253,6 @@ class Membership:
         link.joined, link.extended = True, record.extended
         link.record, link.incarnation = record, record.incarnation
         self._links.changed()
-        self._replica.links_changed()
         if link.dialed is not None:
             self.plan.expect(link.dialed, record.node_id)
         self.plan.settled(record.node_id)
@@ -237,6 +292,8 @@ class Membership:
 
     def _store(self, member: Member) -> None:
         member.stored_at = self._context.now.monotonic
+        if member.record.gossip_endpoint is None:
+            return
         record = msgspec.structs.replace(member.record, last_seen=member.seen_wall)
         self._context.emit(StorePeer(record))
 
@@ -345,7 +402,6 @@ class Membership:
         if member is None or member.status is Status.INACTIVE:
             return
         self._members.mark(member, Status.INACTIVE)
-        self._replica.links_changed()
         now = self._context.now.monotonic
         member.silent_since = now
         self.plan.forget(node_id, now, len(self._members.active()))
@@ -388,11 +444,10 @@ class Membership:
         """A frame came from this peer on its own link: that is evidence (M2)."""
         member = self._members.get(link.peer or "")
         if member is None:
-            if link.record is not None and self._list(link.record, loopback=link.loopback):
-                self._replica.links_changed()
+            if link.record is not None:
+                self._list(link.record, loopback=link.loopback)
         elif member.status is Status.SUSPECTED:
             self._members.revive(member, *self._context.now)
-            self._replica.links_changed()
             self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id)
         else:
             member.silent_since, member.seen_wall = self._context.now
@@ -467,7 +522,6 @@ class Membership:
 
     def _suspect(self, member: Member, why: str) -> None:
         self._members.mark(member, Status.SUSPECTED)
-        self._replica.links_changed()
         self._context.notice(NoticeKind.PEER_SUSPECTED, member.record.node_id, why)
 
     def _remove(self, member: Member) -> None:
@@ -475,8 +529,7 @@ class Membership:
         left = member.status is Status.INACTIVE
         self._members.bury(member)
         self._plain.forget_peer(node_id)
-        self._replica.links_changed()
         self._answered.pop(node_id, None)
         if not left:
-            self.plan.lost(node_id, self._context.now.monotonic)
+            self._forget(self.plan.lost(node_id, self._context.now.monotonic))
             self._context.notice(NoticeKind.PEER_REMOVED, node_id)

@@ -4,6 +4,7 @@
 is the node's business.
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -55,7 +56,8 @@ class Leave(msgspec.Struct, frozen=True):
 class Entries(msgspec.Struct, frozen=True):
     """One update (`gossip`) or many (`sync` array), each still as JSON text."""
 
-    items: tuple[bytes, ...]
+    items: Iterable[bytes]
+    """A tuple, or for a long array something that finds them one by one."""
     hops: int | None
     """Hops left among extended peers; None where the sender did not say (S2)."""
 

@@ -185,6 +185,7 @@ class Node:
             live=state.live,
             total=len(state),
             links=len(context.links),
+            aside=len(self._replica.aside),
             heartbeats_sent=self._membership.heartbeats_sent,
             stats=context.stats,
             reasons=tuple(self._reasons()),
@@ -192,6 +193,8 @@ class Node:
 
     def _reasons(self) -> Iterator[str]:
         active = self._context.members.active()
+        if self._membership.id_taken:
+            yield "identity: another node uses this node's id"
         skew = median_skew(active)
         if out_of_step(active, self._config):
             yield f"clock: {skew:+.1f} s off from most peers, local writes are refused"
@@ -260,7 +263,11 @@ class Node:
         link = context.links.open(event.link, event.dialed, event.remote_is_loopback, context.now)
         if len(context.links) > self._config.limits.links:
             context.refuse("links")
-            context.close(link, CloseCode.OVER_RATE, "too many links")
+            # Strangers make room first, and what we dialed is never refused: whoever fills our
+            # table could cut us off otherwise.
+            surplus = context.links.oldest_stranger()
+            if surplus is not None:
+                context.close(surplus, CloseCode.OVER_RATE, "too many links")
         self._membership.opened(link)
 
     def _closed(self, event: LinkClosed) -> None:
@@ -293,7 +300,6 @@ class Node:
         link = self._context.links.get(event.link)
         if link is None:
             return
-        link.received = self._context.now.monotonic
         try:
             if (message := self._decode(link, event.data)) is not None:
                 self._message(link, message, event.data)
@@ -326,10 +332,14 @@ class Node:
             context.stats.duplicates += 1
             if isinstance(message.body, Join) and link.peer is None:
                 # The very frame that we sent as we dialed: the other end is ourselves (M7).
-                context.close(link, CloseCode.OWN_ID, "own id")
+                self._membership.met_ourselves(link, message.id)
             return None
         if link.extended and message.sender != link.peer and self._speaks_for_itself(message):
             raise EnvelopeFault("from")
+        link.received = context.now.monotonic
+        if link.joined:
+            # Before the history is asked: an id that somebody else used first hides no life (M2).
+            self._membership.alive(link)
         history = self._data_seen if isinstance(message.body, Entries) else self._control_seen
         if not history.add(message.id, context.now.monotonic):
             context.stats.duplicates += 1
@@ -361,7 +371,6 @@ class Node:
 
     def _message(self, link: Link, message: Message, frame: str | bytes) -> None:
         if link.joined:
-            self._membership.alive(link)
             self._membership.survived(link)
         elif link.dialed is not None and is_plain_word(message):
             self._membership.identify_plain(link, message.sender)

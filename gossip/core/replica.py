@@ -53,7 +53,7 @@ class Replica:
         self._context = context
         self._config = context.config
         self.state = StateMap()
-        self.clock = Clock()
+        self.clock = Clock(context.config.max_clock_skew)
         self.aside = Aside(context.config.limits)
         self.last_updated = 0
         """Milliseconds of wall time of the last update applied."""
@@ -68,7 +68,9 @@ class Replica:
         self._pending_keys: dict[str, Entry] = {}
         self._arrivals: deque[_Arrival] = deque()
         self._ties = Ties(context.config, context.rng)
-        self._hops: int | None = None
+        self._hops = 0
+        self._hops_of: tuple[int, int] | None = None
+        """The generations of links and members for which `_hops` was found out."""
 
     # Local writes
 
@@ -101,6 +103,9 @@ class Replica:
         version = next_version(
             self.clock.read(wall), self.state.get(key), self._pending_keys.get(key)
         )
+        if version > self._horizon:
+            # Peers would set it aside: it must not be acknowledged as if it spread (E4).
+            raise WriteRefused("clock", "the stored version is too far ahead of this node's clock")
         return Entry(key, version, value, None, wall, self._config.node_id)
 
     def committed(self, requests: Iterable[RequestId]) -> None:
@@ -239,13 +244,11 @@ class Replica:
 
     # Pushing on
 
-    def links_changed(self) -> None:
-        """Links or members changed: whether we reach everybody must be found out again."""
-        self._hops = None
-
     def _full_hops(self) -> int:
         """0 while we hold a link to every active or suspected member, else the full count (S1)."""
-        if self._hops is None:
+        generation = self._context.links.generation, self._context.members.generation
+        if self._hops_of != generation:
+            self._hops_of = generation
             others = [m for m in self._context.members if m.status is not Status.INACTIVE]
             if all(self._context.links.linked(member.record.node_id) for member in others):
                 self._hops = 0

@@ -64,6 +64,8 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     total: int
     """Keys, tombstones included."""
     links: int
+    aside: int
+    """Entries from the future that wait to be applied (E4)."""
     heartbeats_sent: int
     stats: Stats
     reasons: tuple[str, ...]

@@ -25,7 +25,8 @@ _encode = msgspec.json.Encoder().encode
 # A text without any of these holds no number that JavaScript would change. A hit inside a string
 # costs a walk over the value, nothing more.
 _maybe_not_normal = re.compile(rb"\d{16}|\d[.eE]|-0").search
-_brackets = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL).finditer
+# A string that does not end matches up to the end of the text: each byte is looked at once.
+_brackets = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|[\[\]{}]', re.DOTALL).finditer
 
 
 def normalise(text: bytes, limits: Limits) -> bytes:

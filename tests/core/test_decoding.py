@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from gossip.core.config import Limits
-from gossip.core.decoding import decode
+from gossip.core.decoding import decode, decode_entry
 from gossip.core.errors import EnvelopeFault, FrameFault
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
@@ -273,3 +273,38 @@ def test_a2_exchanges() -> None:
 
 def test_a2_entries_that_are_no_array_are_a_fault() -> None:
     assert fault(msgspec.json.encode(exchange("a", "page", entries={}))).reason == "data"
+
+
+# Long arrays
+
+
+def long_sync(*items: bytes) -> bytes:
+    """A `sync` array of more than 256 KiB."""
+    padding = [b'{"key":"padding","version":1,"value":"%b"}' % (b"x" * 100_000)] * 3
+    return message_of(b"[" + b",".join([*items, *padding]) + b"]")
+
+
+def message_of(data: bytes) -> bytes:
+    return b'{"type":"sync","from":"p","data":%b,"ttl":0,"messageId":"m"}' % data
+
+
+def items_of(frame: bytes) -> list[bytes]:
+    body = decode(frame, LIMITS).body
+    assert isinstance(body, Entries)
+    return list(body.items)
+
+
+def test_a_long_array_is_taken_apart_like_a_short_one() -> None:
+    entries = (b'{"key":"a","value":[1,{"b":"],}"}],"version":1}', b' {"key":"c\\"","version":2} ')
+    found = items_of(long_sync(*entries))
+    assert found[:2] == [entry.strip() for entry in entries]
+    assert [decode_entry(item, LIMITS).key for item in found[2:]] == ["padding"] * 3
+
+
+def test_r2_a_long_array_ends_at_the_first_element_that_is_no_object() -> None:
+    assert items_of(message_of(b"[" + b"0," * 200_000 + b"0]")) == [b""]
+
+
+def test_r2_a_long_array_has_no_more_elements_than_entries_would_fit() -> None:
+    frame = message_of(b"[" + b"{}," * 100_000 + b"{}]")
+    assert len(items_of(frame)) == 300_004 // len('{"key":"a","version":1}') + 1

@@ -150,18 +150,43 @@ def test_m6_who_left_is_dialed_no_more_unless_the_operator_named_it() -> None:
 
 def test_m7_our_own_url_is_never_wanted_again() -> None:
     dialing = plan()
-    dialing.want(target(Kind.BOOTSTRAP))
-    dialing.own(URL)
+    dialing.want(target(Kind.MEMBER))
+    assert dialing.own(URL, 0.0)
     assert dialing.is_own(URL)
-    assert not dialing.want(target(Kind.BOOTSTRAP))
-    assert due(dialing) == []
+    assert not dialing.want(target(Kind.MEMBER))
+    assert due(dialing, 1e9) == []
+
+
+def test_m7_a_bootstrap_name_that_led_to_ourselves_is_tried_again_later() -> None:
+    dialing = plan()
+    dialing.want(target(Kind.BOOTSTRAP))
+    assert due(dialing, 0.0) == [URL]
+    assert dialing.own(URL, 0.0)
+    assert due(dialing, 29.0) == []
+    assert due(dialing, 60.0) == [URL]
+    assert not dialing.own(URL, 60.0)
+
+
+def test_l4_claimed_addresses_share_one_rate() -> None:
+    dialing = plan(dial_rate=2.0)
+    urls = [f"ws://{number}.example/ws" for number in range(200)]
+    for url in urls:
+        dialing.want(Target(url=url, kind=Kind.MEMBER, due=0.0, node_id=url))
+        dialing.lost(url, 0.0)
+    dials = 0
+    for second in range(1_000):
+        for url in due(dialing, float(second)):
+            dials += 1
+            dialing.failed(url, float(second), active=0)
+    free = 2 * len(urls)
+    assert dials - free < 1.2 * 2.0 * 1_000
 
 
 def test_r2_what_is_remembered_as_our_own_has_a_bound() -> None:
     dialing = plan()
     urls = [f"ws://{number}/ws" for number in range(101)]
     for url in urls:
-        dialing.own(url)
+        dialing.own(url, 0.0)
     assert [dialing.is_own(url) for url in urls].count(False) == 1
     assert not dialing.is_own(urls[0])
 

@@ -1,6 +1,7 @@
 """Entries and frames as they travel, and frames passed on (W1–W9, E5, R5)."""
 
 import json
+from random import Random
 from typing import Any
 
 import msgspec
@@ -139,7 +140,7 @@ def test_w6_an_entry_travels_as_the_deployed_nodes_write_it() -> None:
 
 
 def encoder(**changes: Any) -> Encoder:
-    return Encoder(config(**changes), "life")
+    return Encoder(config(**changes), Random(1))
 
 
 def test_w2_fields_come_in_the_order_of_the_deployed_nodes() -> None:
@@ -154,7 +155,7 @@ def test_r3_ids_are_our_own_and_unique() -> None:
     assert len(set(ids)) == 20
     assert all(frames.is_own(message_id) for message_id in ids)
     assert not frames.is_own("life2-1")
-    assert not Encoder(config(), "other").is_own(ids[0])
+    assert not Encoder(config(), Random(2)).is_own(ids[0])
 
 
 def test_w3_our_join_reads_as_what_we_are() -> None:
@@ -204,7 +205,7 @@ def test_w9_an_announcement_names_one_member() -> None:
 def test_a1_a_round_begins_under_three_hundred_bytes() -> None:
     largest = Roots(Root(10**7, 2**128 - 1), Root(10**5, 2**128 - 1))
     name = "0x" + "a" * 64
-    frame = Encoder(config(node_id=name), "0" * 16).root(largest, WALL, 10**7, answer=False)
+    frame = Encoder(config(node_id=name), Random(1)).root(largest, WALL, 10**7, answer=False)
     assert len(frame) < 300 + len(name)
 
 

@@ -96,7 +96,7 @@ def test_w4_data_for_a_plain_peer_goes_to_its_newest_socket() -> None:
 def test_w3_nothing_goes_before_our_join() -> None:
     subject = Subject()
     subject.joined(1, "a")
-    subject.hold(*(Entry(f"{number}", 1, b"1") for number in range(5_000)))
+    subject.hold(*(Entry(f"{number}", 1, b"1") for number in range(10_000)))
     written, _ = subject.begin("k", b"1")
     subject.accept(2)
     # Our join tells our root, which takes several slices to compute; meanwhile others write.
@@ -167,10 +167,42 @@ def test_m7_only_who_dialed_remembers_the_url_as_its_own() -> None:
     subject = bootstrapped()
     subject.accept(1)
     subject.lose(1, 4410)
-    subject.reach(2, BOOTSTRAP)
-    effects = subject.lose(2, 4410)
-    assert notices(effects) == [(NoticeKind.OWN_URL, BOOTSTRAP)]
-    assert dials(subject.wait(600.0)) == []
+    (ours,) = sent(subject.reach(2, BOOTSTRAP), 2)
+    subject.accept(3)
+    assert closed(subject.receive(3, ours)) == {3: 4410}
+    assert notices(subject.lose(3, 4410)) == []
+    assert notices(subject.lose(2, 4410)) == [(NoticeKind.OWN_URL, BOOTSTRAP)]
+    assert dials(subject.wait(29.0)) == []
+    assert dials(subject.wait(31.0)) == [BOOTSTRAP]
+
+
+def test_m7_who_says_own_id_without_being_ourselves_uses_our_id() -> None:
+    subject = bootstrapped()
+    subject.reach(1, BOOTSTRAP)
+    assert notices(subject.lose(1, 4410)) == [(NoticeKind.ID_TAKEN, BOOTSTRAP)]
+    assert subject.node.overview(subject.now).reasons == (
+        "identity: another node uses this node's id",
+    )
+    assert BOOTSTRAP in dials(subject.wait(6.0))
+    subject.wait(300.0)
+    assert subject.node.overview(subject.now).reasons == ()
+
+
+def test_l2_a_duplicate_of_a_link_that_we_do_not_hold_uses_our_id() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    assert (NoticeKind.ID_TAKEN, "a") in notices(subject.lose(1, 4409))
+
+
+def test_m7_links_that_break_soon_are_redialed_ever_later() -> None:
+    subject = Subject()
+    waits = []
+    for link in range(1, 9):
+        subject.joined(link, "a")
+        subject.lose(link)
+        waits.append(min(subject.timers["dial"].at, subject.monotonic + 99) - subject.monotonic)
+    assert waits[0] <= 0.05
+    assert max(waits[4:]) > 1.0
 
 
 def test_m7_nothing_is_learned_from_an_inbound_claim() -> None:

@@ -211,10 +211,35 @@ def test_r6_exchanges_are_for_extended_members(x: str) -> None:
     assert subject.refused["not-joined"] == 2
 
 
-def test_links_have_a_bound() -> None:
+def test_links_beyond_the_bound_cost_the_oldest_that_has_not_joined() -> None:
     subject = Subject(limits=Limits(links=2))
-    assert closed(subject.accept(1) + subject.accept(2)) == {}
-    assert closed(subject.accept(3)) == {3: 4429}
-    subject.lose(3)
-    subject.lose(1)
-    assert closed(subject.accept(4)) == {}
+    subject.joined(1, "a")
+    assert closed(subject.accept(2)) == {}
+    assert closed(subject.accept(3)) == {2: 4429}
+    subject.lose(2)
+    subject.receive(3, join("b"))
+    assert closed(subject.accept(4)) == {4: 4429}
+    subject.lose(4)
+    assert closed(subject.reach(5, "ws://c.example:3001/ws")) == {}
+
+
+def test_l3_garbage_keeps_no_link_alive() -> None:
+    subject = Subject()
+    subject.accept(1)
+    effects = []
+    for _ in range(6):
+        subject.receive(1, "no json")
+        effects += subject.wait(6.0)
+    assert closed(effects) == {1: 4408}
+
+
+def test_m2_a_duplicate_id_hides_no_life() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "evil")
+    for _ in range(8):
+        beat = heartbeat("a", timestamp=subject.wall)
+        subject.receive(2, message("leave", "stranger", {}) | {"messageId": beat["messageId"]})
+        subject.receive(1, beat)
+        subject.wait(5.0)
+    assert subject.statuses()["a"] == "active"

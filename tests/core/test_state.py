@@ -80,10 +80,10 @@ def test_a1_the_root_counts_every_entry_once() -> None:
 def test_changes_are_folded_in_slices() -> None:
     state = holding(*(entry(str(number)) for number in range(5)))
     assert state.unfolded == 5
-    assert not state.fold(3)
+    assert not state.fold(3, 1_000)
     state.merge(entry("0", 2))
-    assert not state.fold(0)
-    assert state.fold(5)
+    assert not state.fold(0, 1_000)
+    assert state.fold(5, 1_000)
     assert state.unfolded == 0
     assert state.root() == recomputed(state)
 
@@ -92,7 +92,7 @@ def test_changes_are_folded_in_slices() -> None:
 
 
 def test_e2_the_clock_never_steps_back() -> None:
-    clock = Clock()
+    clock = Clock(60.0)
     assert clock.read(100) == 100
     assert clock.read(90) == 100
     clock.raise_to(120)
@@ -188,3 +188,19 @@ def test_e4_a_link_at_its_bound_may_replace_what_it_brought() -> None:
     assert aside.add(entry(version=1), 1) is None
     assert aside.add(entry(version=2), 1) is None
     assert aside.entries() == [entry(version=2)]
+
+
+def test_s5_a_fold_is_bounded_by_the_size_of_the_values_too() -> None:
+    state = StateMap()
+    for key in "abc":
+        state.merge(Entry(key, 1, b'"%b"' % (b"x" * 600)))
+    assert not state.fold(10, 1_000)
+    assert state.unfolded == 1
+    assert state.fold(10, 1)
+
+
+def test_e2_a_clock_that_was_far_ahead_and_set_right_is_forgotten() -> None:
+    clock = Clock(60.0)
+    assert clock.read(1_000_000) == 1_000_000
+    assert clock.read(940_000) == 1_000_000
+    assert clock.read(939_999) == 939_999

@@ -84,3 +84,9 @@ def test_size_has_a_bound_after_white_space_is_gone() -> None:
     largest = b'"' + b"x" * (LIMITS.value - 2) + b'"'
     assert normalise(b" " * 1_000 + largest, LIMITS) == largest
     assert reason(b'"x' + largest[1:]) == "value-size"
+
+
+def test_a_text_that_never_ends_is_scanned_once() -> None:
+    # Quadratic in a pattern that wants the closing quote: half a minute instead of milliseconds.
+    hostile = b"[]" * 40 + b'"' + b'\\"' * 65_536
+    assert not depth_exceeds(hostile, 32)

@@ -153,3 +153,15 @@ def test_pending_writes_have_a_bound() -> None:
     assert [reply.refused for reply in replies(subject.begin("c", b"1")[1])] == ["overloaded"]
     subject.commit(first)
     assert commits(subject.begin("c", b"1")[1])
+
+
+def test_e4_a_write_that_peers_would_set_aside_is_refused() -> None:
+    subject = Subject(max_clock_skew=60.0)
+    subject.joined(1, "a")
+    subject.receive(1, sync("a", Entry("k", WALL + 60_000, b"1")))
+    _, effects = subject.begin("k", b"2")
+    assert [reply.refused for reply in replies(effects)] == ["clock"]
+    subject.wait(1.0)
+    assert subject.value("k") == b"1"
+    subject.write("k", b"2")
+    assert subject.value("k") == b"2"

@@ -64,6 +64,11 @@ def test_e4_what_is_set_aside_is_bounded(steps: list[tuple[Entry, LinkId] | int]
         news = held is None or entry.supersedes(held[0])
         if aside.add(entry, link) is None and news:
             owners[entry.key] = step
+            if len(owners) > limits.aside:
+                # What is due the latest made room.
+                (gone,) = owners.keys() - {each.key for each in aside.entries()}
+                versions = [each.version for key, (each, _) in owners.items() if key != entry.key]
+                assert owners.pop(gone)[0].version == max(versions) > entry.version
         assert sorted(each.key for each in aside.entries()) == sorted(owners)
         assert len(owners) <= limits.aside
         per_link = [link for _, link in owners.values()]

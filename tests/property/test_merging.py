@@ -53,7 +53,7 @@ def test_a1_a_root_that_is_kept_is_the_root_computed_anew(steps: list[Entry | in
     state = StateMap()
     for step in steps:
         if isinstance(step, int):
-            state.fold(step)
+            state.fold(step, 1_000_000)
         else:
             state.merge(step)
     held = list(state.entries())

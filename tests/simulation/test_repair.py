@@ -32,6 +32,9 @@ def test_what_was_acknowledged_survives_a_kill_at_any_instant(seed: int) -> None
         cluster.write("n001", f"key {number % 7}", b"%d" % number)
         cluster.run(cluster.world.rng.random() * 0.002)
         if number % 8 == 0:
+            if number % 16 == 0:
+                # At the very instant of a write, whose commit is then never heard of.
+                cluster.write("n001", "key 0", b"%d" % -number)
             cluster.kill("n001")
             cluster.restart("n001")
     cluster.wait_for(lambda: cluster.equal() and cluster.complete(), within=15)

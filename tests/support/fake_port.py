@@ -37,6 +37,7 @@ class FakePort:
             live=0,
             total=0,
             links=0,
+            aside=0,
             heartbeats_sent=0,
             stats=Stats(),
             reasons=(),

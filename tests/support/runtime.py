@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from gossip.core.effects import Commit, Effect, Reply
+from gossip.core.effects import Commit, Effect, Fetch, Reply
 from gossip.core.entries import Entry
 from gossip.core.events import Committed, Event, FrameReceived, Instant, RequestId, WriteRequested
 from gossip.core.members import PeerRecord
@@ -19,6 +19,11 @@ async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # conditions of many kinds, none with an event
             await asyncio.sleep(0.001)
+
+
+async def no_fetcher(fetch: Fetch) -> bytes:
+    """A fetcher where nobody serves HTTP."""
+    raise ports.FetchRefused("nothing listens")
 
 
 class ScriptedNode:
@@ -51,6 +56,7 @@ class ScriptedNode:
             live=0,
             total=0,
             links=0,
+            aside=0,
             heartbeats_sent=0,
             stats=Stats(),
             reasons=(),

@@ -5,7 +5,7 @@ peers. The same seed and the same calls give the same trace.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from gossip.core.config import Config
@@ -40,10 +40,14 @@ class Cluster:
         conditions: Conditions | None = None,
         settings: Mapping[str, Any] | None = None,
         bootstraps: int = 1,
+        unreachable: Collection[str] = (),
         make_node: MakeNode = Node,
         keep_trace: int = 0,
     ) -> None:
-        """`settings` are fields of `Config` for all hosts; `keep_trace` see `Trace`."""
+        """`settings` are fields of `Config` for all hosts; `keep_trace` see `Trace`.
+
+        Nobody can dial the hosts named in `unreachable` (M8).
+        """
         self.world = World(seed, conditions or Conditions(), keep_trace)
         self.hosts: dict[str, Host] = {}
         entrances = [url_of(name_of(index)) for index in range(bootstraps)]
@@ -52,7 +56,7 @@ class Cluster:
             fields: dict[str, Any] = {
                 "node_id": name,
                 "public_key": f"key of {name}",
-                "gossip_endpoint": own,
+                "gossip_endpoint": None if name in unreachable else own,
                 "api_endpoint": f"http://{name}.example:3000",
                 "bootstrap": tuple(url for url in entrances if url != own),
                 **(settings or {}),

@@ -277,3 +277,23 @@ def test_stopping_writes_what_was_learned_to_the_disk() -> None:
     ]
     stage.a.stop()
     assert (list(stage.a.disk.entries), list(stage.a.disk.peers)) == (["key"], ["b"])
+
+
+def test_a_fetch_is_answered_later_by_nothing() -> None:
+    stage = Stage()
+    script = stage.start(stage.a)
+    url = "http://b/gossip/state"
+    stage.make_it(script, events.Resumed(), effects.Fetch(url, loopback_allowed=False, most=1))
+    assert given(script, events.Fetched) == []
+    stage.run()
+    assert given(script, events.Fetched) == [events.Fetched(url, None, 0.0)]
+
+
+def test_a_fetch_of_a_life_that_ended_is_answered_to_nobody() -> None:
+    stage = Stage()
+    script = stage.start(stage.a)
+    fetch = effects.Fetch("http://b/gossip/state", loopback_allowed=False, most=1)
+    stage.make_it(script, events.Resumed(), fetch)
+    stage.a.kill(dark=False)
+    stage.run()
+    assert given(script, events.Fetched) == []

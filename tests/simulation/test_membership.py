@@ -171,3 +171,24 @@ def test_an_idle_cluster_under_loss_keeps_everybody() -> None:
     cluster = formed(8, conditions=Conditions(loss=0.05))
     cluster.run(120)
     assert cluster.notices(NoticeKind.PEER_REMOVED) == []
+
+
+def test_m8_a_node_that_nobody_can_dial_takes_part_over_the_links_that_it_dials() -> None:
+    cluster = Cluster(1, 4, unreachable={"n003"})
+    cluster.start()
+    cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15)
+    cluster.write("n003", "k", b"1")
+    cluster.write("n001", "l", b"1")
+    cluster.wait_for(lambda: cluster.visible("k", b"1") and cluster.visible("l", b"1"), within=1)
+    assert cluster.notices(*DETECTED) == []
+
+
+def test_m8_a_node_that_nobody_can_dial_is_suspected_two_heartbeats_after_its_links_broke() -> None:
+    cluster = Cluster(1, 3, unreachable={"n002"}, settings={"heartbeat_interval": 2.0})
+    cluster.start()
+    cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15)
+    cluster.kill("n002")
+    cluster.run(3.9)
+    assert cluster.notices(*DETECTED) == []
+    cluster.run(1.5)
+    assert set(cluster.statuses("n000").values()) == {"active", "suspected"}

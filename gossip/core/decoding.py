@@ -178,7 +178,7 @@ class _Elements:
 
 def _join(data: _Object, limits: Limits) -> Join | PeerList:
     if data.type == "peer_discovery":
-        return _peer_list(data.peers, limits)
+        return _peer_list(data.peers, limits, discovery=True)
     if data.type == "peer_announcement":
         return _peer_list([data.peer], limits)
     record = peer_record(data, data.node_id, limits)
@@ -199,19 +199,19 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
         case "members" if data.peers is None:
             return NamesRequest()
         case "members":
-            return _peer_list(data.peers, limits, plain=False)
+            return _peer_list(data.peers, limits)
         case _:
             return Unknown(data.x if _is_text(data.x, limits.text) else "")
 
 
-def _peer_list(peers: object, limits: Limits, *, plain: bool = True) -> PeerList:
+def _peer_list(peers: object, limits: Limits, *, discovery: bool = False) -> PeerList:
     if not isinstance(peers, list):
         raise EnvelopeFault("data")
     taken = peers[: limits.peer_list]
     named = [msgspec.convert(peer, _Record) for peer in taken if isinstance(peer, dict)]
     records = [peer_record(name, name.id, limits) for name in named]
     valid = tuple(record for record in records if record and record.gossip_endpoint)
-    return PeerList(valid, len(peers) - len(valid), plain)
+    return PeerList(valid, len(peers) - len(valid), discovery)
 
 
 def peer_record(data: _Record, node_id: object, limits: Limits) -> PeerRecord | None:

@@ -43,8 +43,8 @@ class PeerList(msgspec.Struct, frozen=True):
     records: tuple[PeerRecord, ...]
     refused: int = 0
     """Names left out because they were malformed or too many."""
-    plain: bool = True
-    """In the manner of a plain peer."""
+    discovery: bool = False
+    """`peer_discovery`, which only the speaker itself sends, and only a plain one."""
 
 
 class Leave(msgspec.Struct, frozen=True):

@@ -378,7 +378,8 @@ class Node:
             self._plain.heard(link, message)
         match message.body:
             case Entries() as entries:
-                self._replica.receive(link, entries)
+                done = self._plain.when_applied(link, message)
+                self._replica.receive(link, entries, done=done)
             case Join() as join:
                 self._membership.join(link, message, join, frame)
             case Heartbeat() as heartbeat:

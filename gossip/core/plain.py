@@ -11,7 +11,7 @@ One extended member fetches for all: all are ranked by the hash of both ids, and
 its heartbeats what it fetched. The next takes over when that is two waits old.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 import msgspec
@@ -128,14 +128,24 @@ class PlainPeers:
                 peer.counted = None
                 peer.since = self._context.now.monotonic
             peer.count = message.updates
-        if isinstance(message.body, Entries) and message.kind == "sync":
-            self._note_fetched(peer, by_us=False, count=peer.count)
+
+    def when_applied(self, link: Link, message: Message) -> Callable[[], None] | None:
+        """What to do once the entries of this frame are applied: a plain peer's state counts as
+        fetched then.
+        """
+        peer = self._peers.get(link.peer or "")
+        if peer is None or message.kind != "sync" or message.sender != link.peer:
+            return None
+        return lambda: self._note_fetched(peer, by_us=False, count=peer.count)
 
     def told(self, pulled: tuple[Pulled, ...]) -> None:
         """An extended peer says which plain peers it fetched from (A4)."""
         for item in pulled:
             peer = self._peers.get(item.node_id)
             if peer is not None and item.time > peer.fetched_wall:
+                # What it brought, if anything, has reached us meanwhile.
+                brought = self._context.updates > peer.our_count
+                peer.wait = self._first_wait(0.0) if brought else self._next_wait(peer, 0.0)
                 self._note_fetched(peer, by_us=False, count=item.updates)
                 peer.fetched_wall = item.time
 
@@ -158,7 +168,7 @@ class PlainPeers:
             if link.extended or link.peer in fetching:
                 continue
             peer = self._peers.get(link.peer or "")
-            if peer is not None and self._is_due(peer) and self._is_our_turn(link.peer or "", peer):
+            if peer is not None and self._age(peer) >= self._due_at_age(link.peer or "", peer):
                 self._fetch(link, "/gossip/state", link.peer)
         for link in self._context.links:
             silent = link.dialed is not None and not link.joined and not link.closing
@@ -171,28 +181,36 @@ class PlainPeers:
         return self._config.plain_silence
 
     def _age(self, peer: _Peer) -> float:
+        """Seconds since the last fetch, or since the link opened that has brought no state."""
         since = peer.since if peer.fetched_at is None else peer.fetched_at
+        if peer.counted is None:
+            since = max(since, peer.since)
         return self._context.now.monotonic - since
 
-    def _is_due(self, peer: _Peer) -> bool:
-        now = self._context.now.monotonic
-        if peer.counted is None:
-            last = peer.since if peer.fetched_at is None else max(peer.since, peer.fetched_at)
-            return now - last >= (self._patience if peer.fetched_at is None else peer.wait)
-        moved = peer.count - peer.counted
-        unexplained = moved > self._context.updates - peer.our_count
-        return self._age(peer) >= (peer.wait if unexplained else self._config.plain_wait_max)
+    def _is_unexplained(self, peer: _Peer) -> bool:
+        """Whether it applied more than we and the others can have sent it."""
+        moved = peer.count - (peer.counted or 0)
+        return moved > self._context.updates - peer.our_count
 
-    def _is_our_turn(self, node_id: str, peer: _Peer) -> bool:
-        """Whether we are the one to fetch, or those before us have not done it in time."""
-        rivals = [
-            member.record.node_id
+    def _due_at_age(self, node_id: str, peer: _Peer) -> float:
+        """The age of the last fetch at which it is ours to fetch again.
+
+        The others in front of us have two waits each to do it before.
+        """
+        if peer.counted is None:
+            due = self._config.plain_silence if peer.fetched_at is None else peer.wait
+        else:
+            due = peer.wait if self._is_unexplained(peer) else self._config.plain_wait_max
+        return due + 2 * peer.wait * self._place(node_id)
+
+    def _place(self, node_id: str) -> int:
+        """How many active extended members fetch from this plain peer rather than we."""
+        ours = _rank(self._config.node_id, node_id)
+        return sum(
+            _rank(member.record.node_id, node_id) < ours
             for member in self._context.members.active()
             if member.record.extended
-        ]
-        ours = _rank(self._config.node_id, node_id)
-        place = sum(_rank(rival, node_id) < ours for rival in rivals)
-        return self._age(peer) >= 2 * peer.wait * place
+        )
 
     def _fetch(self, link: Link, path: str, peer: str | None) -> None:
         url = self._origin(link) + path
@@ -245,6 +263,7 @@ class PlainPeers:
         peer = self._peers.get(theirs.node_id)
         if peer is None:
             return
+        asked_for = peer.counted is None or self._is_unexplained(peer)
         before = self._context.stats.entries_applied
         sent = dict[str, int]()
 
@@ -253,18 +272,23 @@ class PlainPeers:
             brought = self._context.stats.entries_applied > before
             self._note_fetched(peer, by_us=True, count=theirs.count)
             self._dumps[link.id] = self._lacking(link, sent)
-            peer.wait = self._first_wait(seconds) if brought else self._next_wait(peer, seconds)
+            if brought:
+                peer.wait = self._first_wait(seconds)
+            elif asked_for:
+                peer.wait = self._next_wait(peer, seconds)
 
         items = tuple(theirs.entries.values())
         self._replica.receive(link, Entries(items, None), seen=sent, done=merged)
 
     def _lacking(self, link: Link, theirs: dict[str, int]) -> Iterator[Entry]:
-        """Our entries that are newer than these versions."""
-        peer = self._peers.get(link.peer or "")
+        """Our entries that are newer than these versions.
+
+        It will count each of them, and we know why; not where nobody told us what it has.
+        """
+        peer = self._peers.get(link.peer or "") if theirs else None
         for entry in self._replica.state.entries():
             if theirs.get(entry.key, 0) < entry.version:
                 if peer is not None:
-                    # It will count this one, and we know why.
                     peer.our_count -= 1
                 yield entry
 
@@ -303,7 +327,7 @@ def is_plain_word(message: Message) -> bool:
         case Entries() as entries:
             return message.ttl == 0 and entries.hops is None
         case PeerList() as names:
-            return message.ttl == 0 and names.plain
+            return message.ttl == 0 and names.discovery
         case _:
             return message.kind == "heartbeat" and message.ttl == 1
 

@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from gossip import variables as names
 from gossip.core.addresses import names_loopback
 from gossip.core.config import Config
-from gossip.kinds import HostRule, in_header, is_loopback
+from gossip.kinds import HostRule, in_header
+from gossip.loopback import is_loopback
 from gossip.variables import VARIABLES, Variable, describe_variables
 
 __all__ = ["NodeSettings", "describe_variables", "load"]

@@ -214,15 +214,6 @@ def several(kind: Kind[T]) -> Kind[tuple[T, ...]]:
     return Kind(read, f"a list, separated by commas, where each item is {kind.allowed}")
 
 
-def is_loopback(name: str) -> bool:
-    """Whether a host name or address, with or without brackets, means this very machine."""
-    bare = name.strip("[]").lower()
-    try:
-        return ipaddress.ip_address(bare).is_loopback
-    except ValueError:
-        return bare == "localhost"
-
-
 def in_header(name: str) -> str:
     """A host as the `Host` header writes it: IPv6 addresses in brackets."""
     return f"[{name}]" if ":" in name else name

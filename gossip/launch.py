@@ -22,6 +22,8 @@ from gossip.stores.loading import begin_life, load_entries, load_peers
 from gossip.stores.lock import EngineLock
 from gossip.stores.migrating import prepare_database, prepare_directory
 from gossip.transport.client import WebsocketDialer
+from gossip.transport.fetcher import HttpFetcher
+from gossip.transport.resolver import Resolver
 
 _log = structlog.get_logger("gossip")
 
@@ -106,13 +108,15 @@ def prepare(settings: NodeSettings) -> Engine:
 def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
     identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
     config = settings.core(identity.node_id, identity.public_key)
+    resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
     _log.info("node", node_id=identity.node_id, identity=identity.source)
     return Parts(
         config=config,
         node=Node(config, Random()),  # noqa: S311  # seeds jitter and message ids, no secret
         past=_Database(config),
         journal=DatabaseJournal,
-        dialer=WebsocketDialer(allow=settings.dial_allow, deny=settings.dial_deny),
+        dialer=WebsocketDialer(resolver),
+        fetcher=HttpFetcher(resolver),
         release=lock.release,
         backlog_bound=BOUND,
     )

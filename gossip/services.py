@@ -9,7 +9,7 @@ plain calls, safe from any thread and cheap enough for the event loop. Writes co
     ├── UnknownKey      nothing to delete under this key; also a KeyError
     ├── EntryFault      the key or the value breaks the rules; nothing was written
     ├── WriteRefused    the node did not write, and will not
-    └── WriteUnanswered the node did not answer in time: the write may still happen
+    └── WriteUnanswered the node did not answer, or stops: the write may still happen
 """
 
 import asyncio
@@ -21,7 +21,7 @@ import msgspec
 
 from gossip.core.config import Limits
 from gossip.core.entries import Entry
-from gossip.core.errors import EntryFault, GossipError
+from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
 from gossip.core.stats import MemberView, Overview
 from gossip.core.values import normalise
 from gossip.runtime import engine
@@ -53,15 +53,6 @@ class UnknownKey(GossipError, KeyError):
 
     def __str__(self) -> str:
         return f"Key '{self.key}' not found"
-
-
-class WriteUnanswered(GossipError):
-    """The node did not answer in time. The write may still happen: read before writing again."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            f"the node did not answer within {WRITE_TIMEOUT:g} s: the write may still happen"
-        )
 
 
 class PeerCounts(msgspec.Struct, frozen=True):
@@ -206,7 +197,7 @@ def _write(key: str, value: bytes | None) -> Entry:
         return answer.result(WRITE_TIMEOUT)
     except TimeoutError:
         answer.cancel()
-        raise WriteUnanswered from None
+        raise _late() from None
 
 
 async def _awrite(key: str, value: bytes | None) -> Entry:
@@ -218,7 +209,11 @@ async def _awrite(key: str, value: bytes | None) -> Entry:
             answer = asyncio.run_coroutine_threadsafe(port.write(key, value), port.loop)
             return await asyncio.wrap_future(answer)
     except TimeoutError:
-        raise WriteUnanswered from None
+        raise _late() from None
+
+
+def _late() -> WriteUnanswered:
+    return WriteUnanswered(f"the node did not answer within {WRITE_TIMEOUT:g} s")
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

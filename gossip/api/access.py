@@ -6,7 +6,6 @@ proxy, is not open to the world. Pages of other sites never, whatever they know.
 """
 
 import hmac
-import ipaddress
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -17,11 +16,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from gossip.conf import NodeSettings
+from gossip.loopback import is_forwarded, is_loopback_address
 
 CHALLENGE = 'Bearer realm="gossip"'
-
-_FORWARDED = "HTTP_X_FORWARDED_"
-_FORWARDING = frozenset({"HTTP_FORWARDED", "HTTP_VIA", "HTTP_X_REAL_IP"})
 
 
 class WriteAccess(BasePermission):
@@ -44,21 +41,29 @@ def admit(request: HttpRequest, node: NodeSettings) -> None:
     if node.api_tokens:
         if not _has_token(request, node.api_tokens):
             raise NotAuthenticated("Writing needs a bearer token of GOSSIP_API_TOKENS")
+    elif not (node.binds_itself or node.host_given):
+        raise PermissionDenied(
+            "This server does not tell where it listens: set HOST to the address that it binds,"
+            " or GOSSIP_API_TOKENS to write"
+        )
     elif not node.bound_to_loopback:
         raise PermissionDenied(
             "This node is reachable from other machines (HOST, PUBLIC_URL, GOSSIP_PUBLIC_URL):"
             " set GOSSIP_API_TOKENS to write"
         )
-    elif not _is_loopback(request.META.get("REMOTE_ADDR", "")):
+    elif not is_loopback_address(request.META.get("REMOTE_ADDR", "")):
         raise PermissionDenied("Only this machine may write: set GOSSIP_API_TOKENS for others")
-    elif _is_forwarded(request):
+    elif is_forwarded(request.headers):
         raise PermissionDenied("This came through a proxy: set GOSSIP_API_TOKENS to write")
 
 
 def _is_ours(origin: str, request: HttpRequest, node: NodeSettings) -> bool:
     if origin in node.cors_origins or origin == node.public_url:
         return True
-    parts = urlsplit(origin)
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return False
     # `Host` is one of ours here, or this is no write: HostCheck comes first.
     return parts.scheme == request.scheme and parts.netloc == request.headers.get("Host", "")
 
@@ -68,16 +73,3 @@ def _has_token(request: HttpRequest, tokens: frozenset[str]) -> bool:
     # All are compared, so that the time tells nothing.
     equal = [hmac.compare_digest(given.strip().encode(), token.encode()) for token in tokens]
     return scheme.lower() == "bearer" and any(equal)
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        ip = ipaddress.ip_address(address)
-    except ValueError:
-        return False  # no address at all: a Unix socket, so a proxy
-    mapped = ip.ipv4_mapped if isinstance(ip, ipaddress.IPv6Address) else None
-    return (mapped or ip).is_loopback
-
-
-def _is_forwarded(request: HttpRequest) -> bool:
-    return any(name in _FORWARDING or name.startswith(_FORWARDED) for name in request.META)

@@ -7,8 +7,8 @@ from rest_framework.exceptions import APIException, MethodNotAllowed, NotAuthent
 from rest_framework.views import APIView
 
 from gossip.api.responses import failure
-from gossip.core.errors import EntryFault, GossipError, WriteRefused
-from gossip.services import NoEngine, UnknownKey, WriteUnanswered
+from gossip.core.errors import EntryFault, GossipError, WriteRefused, WriteUnanswered
+from gossip.services import NoEngine, UnknownKey
 
 RETRY_AFTER = {"Retry-After": "1"}
 """Seconds: a restart, a full queue and a failing disk are over in seconds or take an operator."""

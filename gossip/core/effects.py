@@ -114,8 +114,6 @@ class NoticeKind(StrEnum):
     LINK_FAULTED = "link_faulted"
     OWN_URL = "own_url"
     ID_TAKEN = "id_taken"
-    JOURNAL_FAILING = "journal_failing"
-    JOURNAL_RECOVERED = "journal_recovered"
 
 
 class Notice(Effect, frozen=True):

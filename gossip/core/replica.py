@@ -17,7 +17,7 @@ import msgspec
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode_entry
 from gossip.core.detector import out_of_step
-from gossip.core.effects import Commit, NoticeKind, Reply, StoreEntry
+from gossip.core.effects import Commit, Reply, StoreEntry
 from gossip.core.encoding import encode_entry
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault, WriteRefused
@@ -57,8 +57,6 @@ class Replica:
         self.aside = Aside(context.config.limits)
         self.last_updated = 0
         """Milliseconds of wall time of the last update applied."""
-        self.journal_failing = ""
-        """Why the last commit failed; empty when it did not."""
         self._outbox = Outbox(context.config)
         self._flushed_at = float("-inf")
         self._flush_set = False
@@ -110,9 +108,6 @@ class Replica:
 
     def committed(self, requests: Iterable[RequestId]) -> None:
         """These writes are durable: merge, spread, acknowledge, in the order of the commits."""
-        if self.journal_failing:
-            self.journal_failing = ""
-            self._context.notice(NoticeKind.JOURNAL_RECOVERED, "journal")
         for request in requests:
             entry = self._settle(request)
             if entry is None:
@@ -125,9 +120,6 @@ class Replica:
 
     def commit_failed(self, requests: Iterable[RequestId], detail: str) -> None:
         """These writes did not happen; nothing of them was seen by anybody."""
-        if not self.journal_failing:
-            self._context.notice(NoticeKind.JOURNAL_FAILING, "journal", detail)
-        self.journal_failing = detail or "unknown"
         for request in requests:
             if self._settle(request) is not None:
                 self._context.stats.writes_refused += 1

@@ -12,6 +12,8 @@ from random import Random
 from gossip.core.config import Config
 
 _HOUR = 3_600.0
+_REMEMBERED = 10
+"""Repaired keys remembered for each tie that may stand: a flood of ties is forgotten early."""
 
 
 class Ties:
@@ -46,6 +48,9 @@ class Ties:
         times = [at for at in self._repaired.get(key, ()) if now - at < _HOUR]
         if len(times) >= self._config.tie_repairs:
             return False
+        self._repaired.pop(key, None)
+        if len(self._repaired) >= _REMEMBERED * self._config.limits.ties:
+            del self._repaired[next(iter(self._repaired))]
         self._repaired[key] = [*times, now]
         return True
 

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any, Final
 
 from gossip.core.errors import GossipError
+from gossip.runtime import memory
 from gossip.runtime.lifecycle import Lifecycle
 
 Message = Mapping[str, Any]
@@ -67,6 +68,7 @@ class NodeApplication:
         await receive()
         try:
             await self.lifecycle.prepare()
+            memory.freeze()
             await self.lifecycle.begin()
         except Exception as error:
             await self.lifecycle.finish()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from gossip.core.errors import ConfigurationError
-from gossip.runtime import engine
+from gossip.runtime import engine, memory
 from gossip.runtime.application import NodeApplication
 
 KNOWN: Final = ((4, 2, 3), (5,))
@@ -96,6 +96,7 @@ def _run_beside(application: NodeApplication) -> None:
 
     async def start() -> None:
         await application.lifecycle.prepare()
+        memory.freeze()
         await application.lifecycle.begin()
         if (node := engine.running()) is not None:
             node.add_reason(UNPROTECTED)

@@ -1,6 +1,5 @@
 """The dials under way: one task each, and exactly one answer each."""
 
-import asyncio
 from collections.abc import Callable
 
 import structlog
@@ -8,9 +7,7 @@ import structlog
 from gossip.core.effects import Dial
 from gossip.core.events import DialFailed
 from gossip.runtime.ports import Dialer, DialRefused, Hub, OpenLink, Wire
-
-END_WITHIN = 0.3
-"""Seconds: part of the five in which a node stops."""
+from gossip.runtime.tasks import Tasks
 
 _log = structlog.get_logger("gossip")
 
@@ -26,19 +23,14 @@ class Dials:
         self._dialer = dialer
         self._hub = hub
         self._failed = failed
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks()
 
     def start(self, dial: Dial) -> None:
-        task = asyncio.create_task(self._run(dial))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks.start(self._run(dial))
 
     async def stop(self) -> None:
-        """Cancel every dial and give their tasks `END_WITHIN` seconds to clean up."""
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=END_WITHIN)
+        """Cancel every dial, as `Tasks.stop` does."""
+        await self._tasks.stop()
 
     async def _run(self, dial: Dial) -> None:
         attempt = _Attempt(self._hub)

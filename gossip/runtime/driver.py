@@ -1,8 +1,8 @@
 """The one task that owns the node: takes events in turn, carries out effects in order.
 
     transports ── links ──┐
-    services ── writes ───┼─▶ inbox ─▶ Node.handle ─▶ effects ─▶ links, dials, timers, journal
-    journal, timers ──────┘
+    services ── writes ───┼─▶ inbox ─▶ Node.handle ─▶ effects ─▶ links, dials, fetches,
+    journal, timers ──────┘                                  timers, journal
 
 It works in slices and yields to the event loop between them, so that no step holds the loop for
 long (S5). Nothing on the path of a frame makes a task, a future or a wait of its own.
@@ -16,11 +16,13 @@ from typing import Protocol
 import structlog
 
 from gossip.core.config import Limits
+from gossip.core.context import CloseCode
 from gossip.core.effects import (
     CloseLink,
     Commit,
     Dial,
     Effect,
+    Fetch,
     ForgetPeer,
     More,
     Notice,
@@ -33,7 +35,7 @@ from gossip.core.effects import (
     StorePeer,
 )
 from gossip.core.entries import Entry
-from gossip.core.errors import WriteRefused
+from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.events import (
     CommitFailed,
     Committed,
@@ -51,9 +53,10 @@ from gossip.core.events import (
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime import ports
 from gossip.runtime.dials import Dials
+from gossip.runtime.fetches import Fetches
 from gossip.runtime.inbox import Inbox
 from gossip.runtime.links import Link, RefusedLink
-from gossip.runtime.outbound import CLOSE_WITHIN, GOODBYE
+from gossip.runtime.outbound import CLOSE_WITHIN
 from gossip.runtime.timers import Timers, instant
 
 SLICE_SECONDS = 0.005
@@ -70,7 +73,7 @@ FLUSH_WITHIN = 2.0
 """Seconds that a stop waits for the journal; a whole backlog takes half of one."""
 
 _log = structlog.get_logger("gossip")
-_WARNINGS = frozenset({NoticeKind.LINK_FAULTED, NoticeKind.JOURNAL_FAILING, NoticeKind.OWN_URL})
+_WARNINGS = frozenset({NoticeKind.LINK_FAULTED, NoticeKind.OWN_URL, NoticeKind.ID_TAKEN})
 
 
 class Door(Protocol):
@@ -98,6 +101,7 @@ class Driver:
         node: Door,
         *,
         dialer: ports.Dialer,
+        fetcher: ports.Fetcher,
         journal: JournalFactory,
         pending_writes: int = Limits().pending_writes,
         backlog_bound: int = BACKLOG_BOUND,
@@ -109,9 +113,11 @@ class Driver:
         self._links: dict[LinkId, Link] = {}
         self._link_ids = count(1)
         self._writers: dict[RequestId, asyncio.Future[Entry]] = {}
+        self._committing: set[RequestId] = set()
         self._request_ids = count(1)
         self._timers = Timers(self._inbox.post)
         self._dials = Dials(dialer, self, self._inbox.post)
+        self._fetches = Fetches(fetcher, self._inbox.post)
         self.journal = journal(self._committed, self._commit_failed)
         self._room: asyncio.Task[None] | None = None
         self._refusals: set[asyncio.Task[None]] = set()
@@ -123,6 +129,7 @@ class Driver:
             Pause: self._pause_link,
             CloseLink: self._close_link,
             Dial: self._dials.start,
+            Fetch: self._fetches.start,
             SetTimer: self._timers.set,
             Commit: self._commit,
             StoreEntry: lambda effect: self.journal.store_entry(effect.entry),
@@ -142,7 +149,7 @@ class Driver:
     ) -> ports.OpenLink:
         """Introduce an open connection to the node; while it stops, say goodbye instead."""
         if not self._accepting:
-            task = asyncio.create_task(wire.close(GOODBYE, "stopping"))
+            task = asyncio.create_task(wire.close(CloseCode.GOODBYE, "stopping"))
             self._refusals.add(task)
             task.add_done_callback(self._refusals.discard)
             return RefusedLink()
@@ -151,9 +158,10 @@ class Driver:
         return link
 
     async def write(self, key: str, value: bytes | None) -> Entry:
-        """Have the node write; returns when it replies. Raises `WriteRefused`.
+        """Have the node write; returns when it replies.
 
-        A cancelled caller learns nothing of a write that may still happen.
+        Raises `WriteRefused`, or `WriteUnanswered` when the node ended with the write in the
+        journal's hands. A cancelled caller learns nothing of a write that may still happen.
         """
         if not self._accepting:
             raise WriteRefused("stopping", "the node is stopping")
@@ -185,12 +193,15 @@ class Driver:
         self._inbox.post(StopRequested())
 
     async def close(self) -> None:
-        """Close what is open once `run` has ended: links behind what is queued, dials, journal."""
+        """Close what is open once `run` has ended: links behind what is queued, the rest at once.
+
+        The journal is last: it flushes.
+        """
         self._accepting = False
         self._timers.clear()
-        self._refuse_writers()
+        self._dismiss_writers()
         await self._close_links()
-        await self._dials.stop()
+        await asyncio.gather(self._dials.stop(), self._fetches.stop())
         if self._room is not None:
             self._room.cancel()
         try:
@@ -258,6 +269,7 @@ class Driver:
             asyncio.get_running_loop().call_later(delay, self._inbox.unpark, link)
 
     def _commit(self, effect: Commit) -> None:
+        self._committing.add(effect.request)
         self.journal.commit(effect.request, effect.entry, effect.clock_floor)
 
     def _committed(self, requests: tuple[RequestId, ...]) -> None:
@@ -267,6 +279,7 @@ class Driver:
         self._inbox.post(CommitFailed(requests, detail))
 
     def _reply(self, effect: Reply) -> None:
+        self._committing.discard(effect.request)
         reply = self._writers.pop(effect.request)
         if reply.done():  # the writer was cancelled
             return
@@ -279,15 +292,20 @@ class Driver:
         self._more = True
         self._inbox.hold()
 
-    def _refuse_writers(self) -> None:
-        for reply in self._writers.values():
-            if not reply.done():
+    def _dismiss_writers(self) -> None:
+        """Answer who still waits. What the journal has been given it commits when it closes."""
+        for request, reply in self._writers.items():
+            if reply.done():
+                continue
+            if request in self._committing:
+                reply.set_exception(WriteUnanswered("the node is stopping"))
+            else:
                 reply.set_exception(WriteRefused("stopping", "the node is stopping"))
         self._writers.clear()
 
     async def _close_links(self) -> None:
         for link in self._links.values():
-            link.close(GOODBYE, "stopping")
+            link.close(CloseCode.GOODBYE, "stopping")
         tasks = [link.outbound for link in self._links.values()] + list(self._refusals)
         if not tasks:
             return

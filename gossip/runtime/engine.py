@@ -23,7 +23,7 @@ from gossip.core.events import Restored, Started
 from gossip.core.members import PeerRecord
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.port import InProcessPort
-from gossip.runtime.ports import Dialer, Hub, NodePort
+from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
 from gossip.runtime.timers import LoopLag, instant
 
 _log = structlog.get_logger("gossip")
@@ -53,6 +53,7 @@ class Parts:
     past: Past
     journal: JournalFactory
     dialer: Dialer
+    fetcher: Fetcher
     release: Callable[[], None]
     """Gives up the engine lock."""
     backlog_bound: int = BACKLOG_BOUND
@@ -67,6 +68,7 @@ class Engine:
         self._port: NodePort | None = None
         self._started: Started | None = None
         self._running: asyncio.Task[None] | None = None
+        self._storing: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._conditions: dict[str, None] = {}
@@ -131,6 +133,7 @@ class Engine:
         self._driver = Driver(
             node,
             dialer=self._parts.dialer,
+            fetcher=self._parts.fetcher,
             journal=self._parts.journal,
             pending_writes=self._parts.config.limits.pending_writes,
             backlog_bound=self._parts.backlog_bound,
@@ -144,7 +147,9 @@ class Engine:
         _register(self)
         self._prepared.start(self._started)
         self._running = asyncio.create_task(self._prepared.run())
-        self._running.add_done_callback(self._driver_ended)
+        self._running.add_done_callback(self._part_ended)
+        self._storing = asyncio.create_task(self._prepared.journal.wait_ended())
+        self._storing.add_done_callback(self._part_ended)
         self.lag.start()
 
     async def finish(self) -> None:
@@ -163,7 +168,7 @@ class Engine:
             raise RuntimeError("the engine is not prepared")
         return self._driver
 
-    def _driver_ended(self, task: asyncio.Task[None]) -> None:
+    def _part_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
         _log.error("node_failed", exc_info=error)
@@ -185,9 +190,12 @@ class Engine:
         if self._running is not None and not self._running.done():
             await driver.settle()
             driver.leave()
-            # Its error, if it fails now, is told by `_driver_ended`.
+            # Its error, if it fails now, is told by `_part_ended`.
             await asyncio.wait((self._running,))
         await driver.close()
+        if self._storing is not None:
+            # A store that hangs may keep its thread for ever.
+            self._storing.cancel()
 
 
 async def _in(thread: concurrent.futures.Executor, call: Callable[[], T]) -> T:

@@ -6,19 +6,18 @@ from collections.abc import Callable
 
 import structlog
 
+from gossip.core.config import Limits
+from gossip.core.context import CloseCode
 from gossip.runtime.ports import Wire
 
 HIGH_WATER = 256_000
 """Characters that wait before the node is told to hold data back: one frame of the largest size."""
 LOW_WATER = 64_000
 """Characters at which a blocked link may take data again. A guess: a quarter of the high mark."""
-HARD_BOUND = 16_777_216
-"""Characters that wait before the link is closed, control frames included; `Limits` says why."""
+HARD_BOUND = Limits().outbox_bytes
+"""Characters that wait before the link is closed, control frames included (S5)."""
 CLOSE_WITHIN = 1.0
 """Seconds that a closing link has to send what is queued; a node stops in five."""
-
-GOODBYE = 1000
-SLOW_READER = 4413
 
 _log = structlog.get_logger("gossip")
 
@@ -38,7 +37,7 @@ class Outbound:
         self._blocked = False
         self._wake = asyncio.Event()
         self._closing = False
-        self._goodbye = (GOODBYE, "")
+        self._goodbye = (CloseCode.GOODBYE, "")
         self._gone = False
         self._drained = False
         self._deadline: asyncio.TimerHandle | None = None
@@ -63,7 +62,7 @@ class Outbound:
         self._waiting += len(frame)
         self._wake.set()
         if self._waiting > HARD_BOUND:
-            self.close(SLOW_READER, "slow reader")
+            self.close(CloseCode.SLOW_READER, "slow reader")
         elif self._waiting > HIGH_WATER and not self._blocked:
             self._blocked = True
             self._on_pressure(True)

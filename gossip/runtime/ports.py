@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from gossip.core.effects import Dial
+from gossip.core.effects import Dial, Fetch
 from gossip.core.entries import Entry
 from gossip.core.errors import GossipError
 from gossip.core.events import RequestId
@@ -59,6 +59,12 @@ class Journal(Protocol):
     async def wait_for_room(self) -> None:
         """Return once the backlog is below its bound; at once where it is."""
 
+    async def wait_ended(self) -> None:
+        """Return once the thread has ended. Raises what ended it, if that was a bug of ours.
+
+        Nothing is stored from then on.
+        """
+
     async def close(self) -> None:
         """Write everything that waits, as far as the store lets us, and end the thread."""
 
@@ -97,7 +103,7 @@ class NodePort(Protocol):
     async def write(self, key: str, value: bytes | None) -> Entry:
         """Write normalised JSON, or delete (None). Returns when durable and on its way to peers.
 
-        Raises `WriteRefused`.
+        Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.
         """
 
 
@@ -135,4 +141,18 @@ class Dialer(Protocol):
         """Connect, introduce the connection to the hub and serve it until it closes.
 
         Raises `DialRefused` instead of introducing it; nothing after that.
+        """
+
+
+class FetchRefused(GossipError):
+    """A fetch brought nothing to be read; the text says why, for the log."""
+
+
+class Fetcher(Protocol):
+    """Fetches from plain peers over HTTP."""
+
+    async def __call__(self, fetch: Fetch) -> bytes:
+        """Return the body of the answer, no larger than `fetch.most`.
+
+        Raises `FetchRefused`. May be cancelled at any time.
         """

@@ -18,7 +18,7 @@ HIGH_BYTES: Final = 1_048_576
 """Bytes waiting for the application beyond which the socket is not read."""
 HIGH_MESSAGES: Final = 1_024
 """Messages waiting for the application beyond which the socket is not read. One read of the
-socket may add up to 64 KiB of tiny frames, some 9,000, on top."""
+socket may add up to 16 KiB of tiny frames, some 2,300, on top."""
 
 Message = Mapping[str, Any]
 """An event of the ASGI specification."""

@@ -1,13 +1,16 @@
 """The HTTP side of the server: what Daphne's protocol lacks to face strangers.
 
 A body is bounded while it arrives, a request has a deadline that a trickle of bytes does not
-extend, a response waits for the client to read, and there is a bound on sockets in all.
+extend, a response waits for the client to read, and there is a bound on sockets in all, of which
+WebSockets leave a part to HTTP.
 """
 
 import asyncio
 from io import BytesIO
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from daphne.http_protocol import HTTPFactory, WebRequest
 from twisted.internet.interfaces import IAddress
 from twisted.protocols.basic import LineReceiver
@@ -22,6 +25,11 @@ if TYPE_CHECKING:
 CONNECTIONS: Final = 2_000
 """Sockets held at once, HTTP and WebSocket; a further one is closed at once. Twice the links of
 `Limits.links`, so that there is room for clients. An idle one costs 31 KiB (measured)."""
+WEBSOCKETS: Final = 0.6
+"""The part of the sockets that may be WebSockets: 1,200 of 2,000, more than `Limits.links`, so that
+the node itself says which of its links has to go. The rest answers clients whatever peers do."""
+REPORT_EVERY: Final = 60.0
+"""Seconds between two lines in the log about sockets that were refused."""
 BODY_LIMIT: Final = 1_048_576
 """Bytes of a request's body. The largest value, escaped as `\\u0000`, takes 786,432."""
 REQUEST_TIMEOUT: Final = 30
@@ -36,6 +44,10 @@ _TOO_LARGE: Final = (
     b"Content-Length: %d\r\n"
     b"Connection: close\r\n\r\n%s" % (len(_TOO_LARGE_BODY), _TOO_LARGE_BODY)
 )
+
+_NO_MORE_LINKS: Final = b'{"success":false,"message":"This node holds as many links as it can"}'
+
+_log = structlog.get_logger("gossip")
 
 
 class GossipRequest(WebRequest):  # type: ignore[misc] # Daphne has no types
@@ -69,6 +81,15 @@ class GossipRequest(WebRequest):  # type: ignore[misc] # Daphne has no types
         else:
             super().requestReceived(*args)
 
+    def process(self) -> None:
+        """Hand the request to the application, or turn the connection into a WebSocket."""
+        # The first one, as Daphne has it.
+        [upgrade, *_] = self.requestHeaders.getRawHeaders(b"upgrade", [b""])
+        if upgrade.lower() == b"websocket" and not self.connection.factory.has_room_for_websocket():
+            self._refuse_websocket()
+        else:
+            super().process()
+
     def input_queue(self) -> "asyncio.Queue[Any]":
         """Make the queue of the application. Needs no bound: the body is complete, and small."""
         return asyncio.Queue()
@@ -76,6 +97,16 @@ class GossipRequest(WebRequest):  # type: ignore[misc] # Daphne has no types
     async def drained(self) -> None:
         """Return once the client has read enough for us to go on writing, or is gone."""
         await self.connection.gate.wait(self.connection.transport.abortConnection)
+
+    def _refuse_websocket(self) -> None:
+        self.setResponseCode(503)
+        self.setHeader(b"Content-Type", b"application/json")
+        self.setHeader(b"Content-Length", b"%d" % len(_NO_MORE_LINKS))
+        self.setHeader(b"Retry-After", b"60")
+        self.setHeader(b"Connection", b"close")
+        self.connection.persistent = False
+        self.write(_NO_MORE_LINKS)
+        self.finish()
 
     def _refuse(self) -> None:
         self.refused = True
@@ -151,10 +182,14 @@ class GossipHTTPFactory(HTTPFactory):  # type: ignore[misc] # Daphne has no type
         self.timeOut = REQUEST_TIMEOUT
         self.limit = CONNECTIONS
         self.sockets = 0
+        self.websockets = 0
+        self._refused = 0
+        self._silent_until = 0.0
 
     def buildProtocol(self, addr: IAddress) -> GossipChannel | None:  # noqa: N802
         """Make the protocol of a new socket; None, which closes it, when there are too many."""
         if self.sockets >= self.limit:
+            self._report_refusal()
             return None
         protocol: GossipChannel = super().buildProtocol(addr)
         protocol.requestFactory = GossipRequest
@@ -167,6 +202,33 @@ class GossipHTTPFactory(HTTPFactory):  # type: ignore[misc] # Daphne has no type
     def closed(self) -> None:
         """A socket is gone, whatever protocol it spoke at the end."""
         self.sockets -= 1
+
+    def has_room_for_websocket(self) -> bool:
+        """Whether one more socket may become a WebSocket."""
+        if self.websockets < self.limit * WEBSOCKETS:
+            return True
+        self._report_refusal()
+        return False
+
+    def websocket_opened(self) -> None:
+        """A socket became a WebSocket."""
+        self.websockets += 1
+
+    def websocket_closed(self) -> None:
+        """Such a socket is gone."""
+        self.websockets -= 1
+        self.closed()
+
+    def _report_refusal(self) -> None:
+        """Say that strangers or peers find no room: now and then, for they come in thousands."""
+        self._refused += 1
+        if (now := monotonic()) < self._silent_until:
+            return
+        self._silent_until = now + REPORT_EVERY
+        _log.warning(
+            "sockets_refused", count=self._refused, held=self.sockets, websockets=self.websockets
+        )
+        self._refused = 0
 
     def log(self, _request: GossipRequest) -> None:
         """Write no access log: one line per event that matters, none per message."""

@@ -66,6 +66,7 @@ class Process:
             effects.Send: self._send,
             effects.CloseLink: self._close,
             effects.Dial: lambda dial: world.network.dial(self, dial.url),
+            effects.Fetch: self._fetch,
             effects.SetTimer: self._set_timer,
             effects.Commit: self._journal.commit,
             effects.StoreEntry: lambda store: self._journal.store_entry(store.entry),
@@ -155,6 +156,11 @@ class Process:
     def _close(self, effect: effects.CloseLink) -> None:
         if end := self._links.get(effect.link):
             self._world.network.close(end, effect.code)
+
+    def _fetch(self, effect: effects.Fetch) -> None:
+        # No host here serves HTTP. No jitter: fetches draw nothing from the network's randomness.
+        answer = events.Fetched(effect.url, None, 0.0)
+        self._world.scheduler.after(self._world.conditions.latency, self.feed, answer)
 
     def _set_timer(self, effect: effects.SetTimer) -> None:
         self._timers[effect.timer] = effect.generation

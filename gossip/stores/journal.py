@@ -73,7 +73,7 @@ class DatabaseJournal:
     """Implements `gossip.runtime.ports.Journal`. Create it in the event loop, after `begin_life`.
 
     The methods are for the event loop's thread. After `close`, or if the thread ends by a bug of
-    ours, a commit is answered by `failed` and nothing else is stored.
+    ours (`wait_ended`), a commit is answered by `failed` and nothing else is taken or stored.
     """
 
     last_commit_seconds: float = 0.0
@@ -103,6 +103,7 @@ class DatabaseJournal:
         self._retry = RETRY_FIRST
         self._closing = False
         self._over = False
+        self._bug: Exception | None = None
         # A daemon: a disk that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -119,6 +120,8 @@ class DatabaseJournal:
     def store_entry(self, entry: Entry) -> None:
         """Write an entry behind, coalesced by key."""
         with self._changed:
+            if self._over:
+                return
             self._expect_more()
             self._backlog.add_entry(entry)
         self._watch_room()
@@ -142,6 +145,12 @@ class DatabaseJournal:
         """Return at once below the bound; once it was reached, when half of it is written."""
         await self._room.wait()
 
+    async def wait_ended(self) -> None:
+        """Return once the thread has ended. Raises what ended it, if that was a bug of ours."""
+        await self._ended.wait()
+        if self._bug is not None:
+            raise self._bug
+
     async def close(self) -> None:
         """Write what waits and end the thread, within `CLOSING` seconds even if the store hangs.
 
@@ -160,6 +169,8 @@ class DatabaseJournal:
 
     def _store_peer(self, node_id: str, peer: PeerRecord | None) -> None:
         with self._changed:
+            if self._over:
+                return
             self._expect_more()
             self._backlog.add_peer(node_id, peer)
         self._watch_room()
@@ -183,6 +194,8 @@ class DatabaseJournal:
             while (group := self._next_group()) is not None:
                 if not self._write(group) and group.last:
                     break
+        except Exception as error:  # noqa: BLE001  # told by `wait_ended`: the node ends with it
+            self._bug = error
         finally:
             connections[self._alias].close()
             self._end()

@@ -2,45 +2,30 @@
 
 import asyncio
 import errno
-import ipaddress
-import socket
-from collections.abc import Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from gossip.core.addresses import forbidden
 from gossip.core.effects import Dial
-from gossip.kinds import HostRule
 from gossip.runtime.ports import DialRefused, Hub, OpenLink
+from gossip.runtime.websocket import MESSAGE_LIMIT, PING_INTERVAL, PING_TIMEOUT, shortened
+from gossip.transport.resolver import Address, Resolver
 
 OPEN_TIMEOUT: Final = 5.0
 """Seconds for name, connection and handshake together."""
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the peer to return a close frame (`Wire.close` has two in all)."""
-PING_INTERVAL: Final = 20.0
-"""Seconds between pings of a socket that we dialed (L3)."""
-PING_TIMEOUT: Final = 20.0
-"""Seconds to answer one; then the socket is dropped."""
-MESSAGE_LIMIT: Final = 16_777_216
-"""Bytes of an incoming message: the whole state of a plain peer is one (W1)."""
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS: Final = {"ws": 80, "wss": 443}
 
 
 class WebsocketDialer:
-    """Opens WebSocket connections to the addresses that L4 and the operator's lists admit.
+    """Opens WebSocket connections to the addresses that the resolver admits."""
 
-    `allow` admits everything when it is empty; `deny` wins over it.
-    """
-
-    def __init__(self, allow: Iterable[HostRule] = (), deny: Iterable[HostRule] = ()) -> None:
-        self._allow = tuple(allow)
-        self._deny = tuple(deny)
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
 
     async def __call__(self, dial: Dial, hub: Hub) -> None:
         """Connect, introduce the connection to the hub and serve it until it closes.
@@ -59,24 +44,15 @@ class WebsocketDialer:
     async def _open(self, dial: Dial) -> tuple[ClientConnection, Address]:
         parts = urlsplit(dial.url)
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
-        refusals: list[DialRefused] = []
-        for address in await _resolve(host, port):
+        found = await self._resolver(host, port, loopback_allowed=dial.loopback_allowed)
+        failures = [DialRefused(reason) for reason in found.refusals]
+        for address in found.admitted:
             try:
-                self._check(host, address, loopback_allowed=dial.loopback_allowed)
                 return await _connect(dial.url, str(address), port), address
-            except DialRefused as refusal:
-                refusals.append(refusal)
-        everywhere = all(refusal.refused for refusal in refusals)
-        raise DialRefused("; ".join(map(str, refusals)), refused=everywhere)
-
-    def _check(self, host: str, address: Address, *, loopback_allowed: bool) -> None:
-        reason = forbidden(str(address), loopback_allowed=loopback_allowed)
-        if reason is not None:
-            raise DialRefused(f"{address}: forbidden ({reason})")
-        if _matches(self._deny, host, address):
-            raise DialRefused(f"{address}: in GOSSIP_DIAL_DENY")
-        if self._allow and not _matches(self._allow, host, address):
-            raise DialRefused(f"{address}: not in GOSSIP_DIAL_ALLOW")
+            except DialRefused as failure:
+                failures.append(failure)
+        everywhere = all(failure.refused for failure in failures)
+        raise DialRefused("; ".join(map(str, failures)), refused=everywhere)
 
 
 class DialedWire:
@@ -97,7 +73,7 @@ class DialedWire:
         """Send a close frame, behind what was sent, and release the socket within two seconds."""
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
-                await self._connection.close(code, _shortened(reason))
+                await self._connection.close(code, shortened(reason))
         except TimeoutError:
             self._connection.transport.abort()
 
@@ -107,17 +83,6 @@ class _Connect(connect):
 
     def process_redirect(self, exc: Exception) -> Exception | str:
         return exc
-
-
-async def _resolve(host: str, port: int) -> list[Address]:
-    """All addresses of a name, in the resolver's order."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise DialRefused(f"{host}: {error}") from error
-    # A scope id, as in fe80::1%eth0, is only for link-local addresses, which are forbidden.
-    names = dict.fromkeys(str(sockaddr[0]).partition("%")[0] for *_, sockaddr in found)
-    return [ipaddress.ip_address(name) for name in names]
 
 
 async def _connect(url: str, address: str, port: int) -> ClientConnection:
@@ -155,14 +120,3 @@ async def _serve(link: OpenLink, connection: ClientConnection) -> None:
         # Also when we are cancelled, with the connection still open.
         connection.transport.abort()
         link.closed(code)
-
-
-def _matches(rules: Iterable[HostRule], host: str, address: Address) -> bool:
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    real = mapped or address
-    return any(host == rule if isinstance(rule, str) else real in rule for rule in rules)
-
-
-def _shortened(reason: str) -> str:
-    """A close frame has room for 123 bytes, and they must be whole characters."""
-    return reason.encode()[:123].decode(errors="ignore")

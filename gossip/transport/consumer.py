@@ -1,11 +1,11 @@
 """Links that peers dial: `/ws` as a Channels consumer."""
 
-import ipaddress
 from collections.abc import Callable, Collection
 from typing import Final
 
 from channels.consumer import AsyncConsumer
 
+from gossip.loopback import is_forwarded, is_loopback_address
 from gossip.runtime.application import Message, Receive, Scope, Send
 from gossip.runtime.ports import Hub, OpenLink
 
@@ -15,7 +15,6 @@ TRY_AGAIN_LATER: Final = 1013
 # without a code.
 _ABNORMAL: Final = 1006
 _NO_CODE: Final = 1005
-_FORWARDING: Final = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-real-ip"})
 
 
 class GossipConsumer(AsyncConsumer):  # type: ignore[misc] # Channels has no types
@@ -89,14 +88,10 @@ class AcceptedWire:
 def remote_is_loopback(scope: Scope) -> bool:
     """Whether a process of this machine connected, and no proxy on behalf of somebody else."""
     client = scope.get("client")
-    if not client or any(name in _FORWARDING for name, _ in scope["headers"]):
+    if not client:
         return False
-    try:
-        address = ipaddress.ip_address(client[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    names = (name.decode("latin-1") for name, _ in scope["headers"])
+    return is_loopback_address(client[0]) and not is_forwarded(names)
 
 
 async def _serve(link: OpenLink, wire: AcceptedWire, receive: Receive) -> None:

@@ -70,6 +70,16 @@ async def test_nobody_may_write_to_an_exposed_node(
     assert "GOSSIP_API_TOKENS" in answer.json()["message"]
 
 
+async def test_a_server_that_does_not_tell_its_address_needs_host(
+    configure: Configure, port: FakePort
+) -> None:
+    message = (await write(configure(binds_itself=False))).json()["message"]
+    assert "HOST" in message
+    assert "other machines" not in message
+    told = configure(binds_itself=False, host_given=True)
+    assert (await write(told)).status_code == 201
+
+
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_every_write_is_guarded(configure: Configure, port: FakePort, method: str) -> None:
     port.hold(Entry("k", 5, b"1"))
@@ -139,7 +149,10 @@ async def test_a_method_that_does_not_exist_needs_no_token(
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "http://localhost:8080", "https://localhost:3001", "null", "", "x"],
+    [
+        *("https://evil.example", "http://localhost:8080", "https://localhost:3001"),
+        *("null", "", "x", "http://[", "http://[localhost]:3001"),
+    ],
 )
 async def test_foreign_pages_may_not_write(
     client: httpx.AsyncClient, port: FakePort, origin: str

@@ -9,7 +9,7 @@ import pytest
 from gossip.api.handler import ApiHandler
 from gossip.api.requests import MAX_BODY
 from gossip.core.entries import Entry
-from gossip.core.errors import WriteRefused
+from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.services import SLICE
 from tests.support.asgi import ask, scope
 from tests.support.fake_port import NOW, FakePort
@@ -272,6 +272,15 @@ async def test_a_body_without_a_length(client: httpx.AsyncClient, port: FakePort
     answer = await client.post("/gossip/data", content=chunks(), headers=JSON)  # type: ignore[arg-type]
     assert answer.status_code == 201
     assert port.get("k") is not None
+
+
+async def test_a_write_of_which_nobody_can_tell(client: httpx.AsyncClient, port: FakePort) -> None:
+    port.refusal = WriteUnanswered("the node is stopping")
+    answer = await post(client, '{"key":"k","value":1}')
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"]
+    message = answer.json()["message"]
+    assert message == "The node is stopping: the write may still happen"
 
 
 @pytest.mark.parametrize("reason", ["clock", "exhausted", "journal", "overloaded", "stopping"])

@@ -9,8 +9,8 @@ import pytest
 
 from gossip import services
 from gossip.core.entries import Entry
-from gossip.core.errors import EntryFault, WriteRefused
-from gossip.services import NoEngine, UnknownKey, WriteUnanswered
+from gossip.core.errors import EntryFault, WriteRefused, WriteUnanswered
+from gossip.services import NoEngine, UnknownKey
 from tests.support.fake_port import NOW, FakePort
 
 

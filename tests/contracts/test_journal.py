@@ -258,6 +258,7 @@ async def test_closing_writes_everything_first(store: Store) -> None:
     await writers.journal.close()
     assert writers.answers == [(1, None)]
     assert len(await store.entries()) == 2_501
+    await asyncio.wait_for(writers.journal.wait_ended(), 5)
 
 
 async def test_closing_ends_while_the_store_fails_and_everybody_is_told(store: Store) -> None:

@@ -15,7 +15,7 @@ from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import DialRefused, Hub, NodePort
 from tests.support.fake_port import FakePort
-from tests.support.runtime import EmptyPast, MemoryJournal, until
+from tests.support.runtime import EmptyPast, MemoryJournal, no_fetcher, until
 
 
 class Subject:
@@ -53,6 +53,7 @@ async def in_process() -> AsyncIterator[Subject]:
             past=EmptyPast(),
             journal=journal,
             dialer=nobody,
+            fetcher=no_fetcher,
             release=lambda: None,
         )
     )

@@ -6,7 +6,7 @@ from gossip.core.config import Limits
 from gossip.core.effects import Commit
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.events import Started
-from tests.support.core import ME, Subject, commits, notices, pushed, replies, sent
+from tests.support.core import ME, Subject, commits, pushed, replies, sent
 from tests.support.frames import WALL, sync
 
 
@@ -120,20 +120,10 @@ def test_e7_a_failed_commit_leaves_no_trace() -> None:
     kept, _ = subject.begin("k", b"2")
     effects = subject.fail(lost)
     assert [(reply.request, reply.refused) for reply in replies(effects)] == [(lost, "journal")]
-    assert notices(effects) == [("journal_failing", "journal")]
     assert sent(effects) == []
     assert subject.node.get("k") is None
-    effects = subject.commit(kept)
-    assert notices(effects) == [("journal_recovered", "journal")]
+    subject.commit(kept)
     assert subject.value("k") == b"2"
-
-
-def test_e7_one_notice_tells_of_many_failures() -> None:
-    subject = Subject()
-    requests = [subject.begin("k", b"1")[0] for _ in range(3)]
-    assert len(notices(subject.fail(*requests[:2]))) == 1
-    assert notices(subject.fail(requests[2])) == []
-    assert subject.node.stats.writes_refused == 3
 
 
 def test_e7_a_write_that_was_overtaken_is_acknowledged_all_the_same() -> None:

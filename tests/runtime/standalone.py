@@ -16,8 +16,10 @@ Prints what happens, one line each. MODE says what the node does with a link:
 
 import argparse
 import asyncio
+import gc
 import os
 import sys
+from collections.abc import Sized
 from pathlib import Path
 
 from gossip.runtime import logs
@@ -93,10 +95,13 @@ class ScriptedNode:
 
 
 class Site:
-    """`/memory` in KiB, `/flooded` frames, `/body` bytes, `/slow`; `/stream` never ends."""
+    """`/memory` in KiB, `/flooded` frames, `/body` bytes, `/connections` that the server keeps,
+    `/frozen` objects, `/slow`; `/stream` never ends.
+    """
 
     def __init__(self, node: ScriptedNode) -> None:
         self.node = node
+        self.connections: Sized = ()
         self.websocket = websocket_application(lambda: node, {"https://allowed.example"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -114,6 +119,10 @@ class Site:
                 await send(body(b"answered"))
             case "/body":
                 await send(body(b"%d" % await length(receive)))
+            case "/connections":
+                await send(body(b"%d" % len(self.connections)))
+            case "/frozen":
+                await send(body(b"%d" % gc.get_freeze_count()))
             case "/flooded":
                 await send(body(b"%d" % self.node.flooded))
             case _:
@@ -155,7 +164,9 @@ def main() -> int:
     options = parser.parse_args()
     node = ScriptedNode(options.mode)
     endpoint = f"tcp:port={options.port}:interface=127.0.0.1"
-    server = GossipServer(Site(node), lifecycle=node, endpoints=[endpoint])
+    site = Site(node)
+    server = GossipServer(site, lifecycle=node, endpoints=[endpoint])
+    site.connections = server.connections
     if options.timeout is not None:
         server.http_factory.timeOut = options.timeout
     if options.sockets is not None:

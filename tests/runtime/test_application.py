@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -72,6 +73,17 @@ async def test_the_node_lives_as_long_as_the_server() -> None:
     await living
     assert host.types == ["lifespan.startup.complete", "http", "lifespan.shutdown.complete"]
     assert host.life.calls[3:] == ["finish"]
+
+
+async def test_what_the_start_left_is_kept_out_of_collections() -> None:
+    host = Host(Life())
+    gc.unfreeze()
+    host.say("lifespan.startup")
+    host.say("lifespan.shutdown")
+    await host.serve("lifespan")
+    frozen = gc.get_freeze_count()
+    gc.unfreeze()
+    assert frozen > 10_000
 
 
 async def test_a_wrong_configuration_is_one_line() -> None:

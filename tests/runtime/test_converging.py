@@ -11,7 +11,7 @@ from gossip.core.events import Started
 from gossip.core.node import Node
 from gossip.runtime.driver import Driver
 from gossip.runtime.ports import DialRefused, Hub, OpenLink
-from tests.support.runtime import MemoryJournal, until
+from tests.support.runtime import MemoryJournal, no_fetcher, until
 
 
 class End:
@@ -61,7 +61,9 @@ class Net:
             bootstrap=tuple(f"ws://localhost:{other}/ws" for other in bootstrap),
         )
         node = Node(config, Random(port))
-        driver = self.drivers[url] = Driver(node, dialer=self.dial, journal=MemoryJournal())
+        driver = self.drivers[url] = Driver(
+            node, dialer=self.dial, fetcher=no_fetcher, journal=MemoryJournal()
+        )
         driver.start(Started(incarnation=1, clock_floor=0))
         task = asyncio.create_task(driver.run())
         yield node, driver

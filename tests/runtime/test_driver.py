@@ -13,6 +13,7 @@ from gossip.core.effects import (
     Commit,
     Dial,
     Effect,
+    Fetch,
     ForgetPeer,
     More,
     Notice,
@@ -25,12 +26,13 @@ from gossip.core.effects import (
     StorePeer,
 )
 from gossip.core.entries import Entry
-from gossip.core.errors import WriteRefused
+from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.events import (
     CommitFailed,
     Committed,
     DialFailed,
     Event,
+    Fetched,
     FrameReceived,
     LinkBlocked,
     LinkClosed,
@@ -48,7 +50,14 @@ from gossip.core.members import PeerRecord
 from gossip.runtime.driver import SLICE_EVENTS, Driver
 from gossip.runtime.outbound import HIGH_WATER
 from gossip.runtime.ports import DialRefused, Hub
-from tests.support.runtime import MemoryJournal, MemoryWire, ScriptedNode, until, writing
+from tests.support.runtime import (
+    MemoryJournal,
+    MemoryWire,
+    ScriptedNode,
+    no_fetcher,
+    until,
+    writing,
+)
 
 ENTRY = Entry("k", 1, b"1")
 STARTED = Started(1, 0)
@@ -60,7 +69,7 @@ async def no_dialer(dial: Dial, hub: Hub) -> None:
 
 def make(node: ScriptedNode, journal: MemoryJournal | None = None, **bounds: int) -> Driver:
     journal = MemoryJournal() if journal is None else journal
-    return Driver(node, dialer=no_dialer, journal=journal, **bounds)
+    return Driver(node, dialer=no_dialer, fetcher=no_fetcher, journal=journal, **bounds)
 
 
 @asynccontextmanager
@@ -366,6 +375,16 @@ async def test_a_stop_waits_for_the_writes_under_way_and_takes_no_more() -> None
         assert write.result() == ENTRY
 
 
+async def test_a_write_that_the_journal_has_is_not_refused_at_the_end() -> None:
+    journal = MemoryJournal()
+    journal.held = True
+    async with running(driver := make(ScriptedNode(writing), journal)):
+        write = asyncio.create_task(driver.write("k", b"1"))
+        await until(lambda: journal.waiting)
+    with pytest.raises(WriteUnanswered, match="may still happen"):
+        await write
+
+
 async def test_a_write_that_is_never_answered_is_refused_at_the_end() -> None:
     async with running(driver := make(ScriptedNode())):
         write = asyncio.create_task(driver.write("k", b"1"))
@@ -373,6 +392,41 @@ async def test_a_write_that_is_never_answered_is_refused_at_the_end() -> None:
     with pytest.raises(WriteRefused) as refusal:
         await write
     assert refusal.value.reason == "stopping"
+
+
+async def test_a_fetch_is_answered() -> None:
+    async def fetcher(fetch: Fetch) -> bytes:
+        return b"{}"
+
+    url = "http://a.example/gossip/state"
+    node = ScriptedNode(once([Fetch(url, loopback_allowed=False, most=2)]))
+    driver = Driver(node, dialer=no_dialer, fetcher=fetcher, journal=MemoryJournal())
+    async with running(driver):
+        driver.start(STARTED)
+        await until(lambda: len(node.events) == 2)
+    answer = node.events[1]
+    assert isinstance(answer, Fetched)
+    assert (answer.url, answer.body) == (url, b"{}")
+
+
+async def test_closing_ends_fetches_under_way() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def fetcher(fetch: Fetch) -> bytes:
+        begun.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            ended.set()
+
+    fetch = Fetch("http://a.example/gossip/state", loopback_allowed=False, most=2)
+    node = ScriptedNode(once([fetch]))
+    driver = Driver(node, dialer=no_dialer, fetcher=fetcher, journal=MemoryJournal())
+    async with running(driver):
+        driver.start(STARTED)
+        await asyncio.wait_for(begun.wait(), 5)
+    assert ended.is_set()
+    assert not any(isinstance(event, Fetched) for event in node.events)
 
 
 async def test_a_dial_that_fails_is_told() -> None:

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from gossip.core.config import Config
 from gossip.core.effects import Dial, Effect, Send
 from gossip.core.entries import Entry
-from gossip.core.errors import ConfigurationError, WriteRefused
+from gossip.core.errors import ConfigurationError, WriteRefused, WriteUnanswered
 from gossip.core.events import (
     Event,
     FrameReceived,
@@ -23,7 +23,15 @@ from gossip.core.events import (
 from gossip.core.members import PeerRecord
 from gossip.runtime.engine import Engine, Parts, running
 from gossip.runtime.ports import Hub
-from tests.support.runtime import MemoryJournal, MemoryWire, Script, ScriptedNode, until, writing
+from tests.support.runtime import (
+    MemoryJournal,
+    MemoryWire,
+    Script,
+    ScriptedNode,
+    no_fetcher,
+    until,
+    writing,
+)
 
 PEER = PeerRecord(node_id="p")
 SLICES = ((Entry("a", 1, b"1"), Entry("b", 1, b"2")), (Entry("c", 1, b"3"),))
@@ -74,6 +82,7 @@ class World:
             past=self.past,
             journal=self.journal,
             dialer=nobody,
+            fetcher=no_fetcher,
             release=lambda: self.ended.append("lock"),
         )
         self.engine = Engine(self.parts)
@@ -202,7 +211,7 @@ async def test_who_gives_up_waiting_for_the_end_does_not_stop_it(world: World) -
     impatient.cancel()
     await until(lambda: world.ended)
     await asyncio.wait((write,))
-    assert isinstance(write.exception(), WriteRefused)
+    assert isinstance(write.exception(), WriteUnanswered)
 
 
 async def test_a_store_that_cannot_be_read_stops_the_start() -> None:
@@ -238,3 +247,17 @@ async def test_a_node_that_fails_is_told_and_everything_is_let_go() -> None:
     assert world.journal.closed
     assert world.ended == ["lock"]
     assert StopRequested() not in world.node.events
+
+
+async def test_a_journal_that_ends_by_a_bug_ends_the_node() -> None:
+    world = World()
+    await world.start()
+    with capture_logs() as logs:
+        world.journal.fail(ZeroDivisionError())
+        await asyncio.wait_for(world.engine.wait_failed(), 5)
+        assert not world.engine.ready
+        await world.engine.finish()
+    assert isinstance(world.engine.error, ZeroDivisionError)
+    assert [line["event"] for line in logs] == ["node_failed"]
+    assert StopRequested() in world.node.events
+    assert world.ended == ["lock"]

@@ -183,6 +183,18 @@ def test_a_server_without_lifespan_is_told_what_to_use(tmp_path: Path) -> None:
         assert "rungossip" in json.loads(answer)["message"]
 
 
+def test_the_tls_of_twisted_is_not_loaded(tmp_path: Path) -> None:
+    code = (
+        "import atexit, runpy, sys; sys.argv = ['manage.py', 'rungossip'];"
+        "atexit.register(lambda: print('tls:', 'twisted.internet.ssl' in sys.modules));"
+        "runpy.run_path('%s', run_name='__main__')"
+    )
+    launch = Launch(("-c", code % (ROOT / "manage.py")))
+    with node(launch, tmp_path, free_port()) as process:
+        assert process.stop() == 0
+    assert "tls: False" in process.text
+
+
 def test_help_names_the_variables(tmp_path: Path) -> None:
     with running([sys.executable, str(ROOT / "manage.py"), "rungossip", "--help"]) as process:
         assert process.ended() == 0

@@ -7,11 +7,11 @@ import socket
 from collections.abc import Iterator
 
 import pytest
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 from gossip.runtime.server_http import BODY_LIMIT
-from gossip.runtime.server_websocket import MESSAGE_LIMIT
+from gossip.runtime.websocket import MESSAGE_LIMIT
 from tests.support.serving import (
     DEADLINE,
     HANDSHAKE,
@@ -214,6 +214,43 @@ def until_admitted(port: int) -> socket.socket:
             return sock
         sock.close()
     raise AssertionError("never admitted")
+
+
+def test_links_leave_room_for_requests() -> None:
+    with serve("echo", "--sockets", "5") as (process, port), link(port), link(port):
+        with link(port):
+            with pytest.raises(InvalidStatus) as refusal:
+                link(port)
+            response = refusal.value.response
+            assert response.status_code == 503
+            assert json.loads(response.body)["success"] is False
+            assert request(port, "GET", "/")[0] == 200
+        process.wait_for("event=sockets_refused count=1 held=4 websockets=3")
+        process.wait_for("closed 1000")
+        with link(port) as peer:
+            peer.send("room again")
+            assert peer.recv(DEADLINE) == "room again"
+
+
+def test_refused_sockets_are_a_line_now_and_then() -> None:
+    with serve("echo", "--sockets", "1") as (process, port), opened(port):
+        for _ in range(10):
+            with opened(port) as refused:
+                assert refused.recv(1) == b""
+        process.wait_for("event=sockets_refused count=1 held=1 websockets=0")
+        assert process.stop() == 0
+    assert process.text.count("sockets_refused") == 1
+
+
+def test_an_answered_request_is_forgotten_at_once(port: int) -> None:
+    for _ in range(50):
+        request(port, "GET", "/")
+    # This request, and perhaps the last one.
+    assert int(request(port, "GET", "/connections")[1]) <= 2
+
+
+def test_what_the_start_left_is_kept_out_of_collections(port: int) -> None:
+    assert int(request(port, "GET", "/frozen")[1]) > 10_000
 
 
 def test_a_broken_handshake_is_answered_and_forgotten(port: int) -> None:

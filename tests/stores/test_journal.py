@@ -218,15 +218,30 @@ async def test_learned_entries_that_are_lost_are_counted(alias: str, file: Path)
     assert lost == [3]
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 async def test_a_bug_of_ours_leaves_no_writer_waiting(alias: str) -> None:
     async with running(alias) as (journal, answers):
         journal.commit(RequestId(1), Entry("no such version", 2**63, b"1"), 1)
         await answers.wait(1)
         journal.commit(RequestId(2), Entry("k", 1, b"1"), 1)
         await answers.wait(2)
+        with pytest.raises(OverflowError):
+            await journal.wait_ended()
     assert answers.failed == dict.fromkeys((1, 2), module.ENDED)
     assert await stored(alias) == {}
+
+
+async def test_after_a_bug_of_ours_nothing_piles_up_and_nobody_waits_for_room(alias: str) -> None:
+    await asyncio.to_thread(begin_life, "me", 1, alias=alias)
+    answers = Answers()
+    journal = DatabaseJournal(answers.took, answers.refused, alias=alias, bound=2)
+    journal.commit(RequestId(1), Entry("no such version", 2**63, b"1"), 1)
+    await answers.wait(1)
+    for number in range(3):
+        journal.store_entry(Entry(f"key-{number}", 1, b"1"))
+        journal.store_peer(PeerRecord(node_id=f"peer-{number}"))
+    assert journal.backlog == 0
+    await asyncio.wait_for(journal.wait_for_room(), 5)
+    await journal.close()
 
 
 async def test_the_time_to_commit_is_measured(alias: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 
 from gossip.core.entries import Entry
-from gossip.core.errors import WriteRefused
+from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview, Stats
 
@@ -44,7 +44,7 @@ class FakePort:
         )
         self.views: list[MemberView] = []
         self.ready = True
-        self.refusal: WriteRefused | None = None
+        self.refusal: WriteRefused | WriteUnanswered | None = None
         """Raised by every write, if there is one."""
         self.gate = asyncio.Event()
         """Writes wait for it, as for a commit; it is open unless a test closes it."""

@@ -122,6 +122,8 @@ class MemoryJournal:
         self.error: str | None = None
         self.room = asyncio.Event()
         self.closed = False
+        self.ended = asyncio.Event()
+        self.bug: Exception | None = None
 
     def __call__(self, committed: ports.Committed, failed: ports.Failed) -> "MemoryJournal":
         """The factory of itself."""
@@ -161,5 +163,16 @@ class MemoryJournal:
     async def wait_for_room(self) -> None:
         await self.room.wait()
 
+    async def wait_ended(self) -> None:
+        await self.ended.wait()
+        if self.bug is not None:
+            raise self.bug
+
+    def fail(self, bug: Exception) -> None:
+        """End by a bug of ours."""
+        self.bug = bug
+        self.ended.set()
+
     async def close(self) -> None:
         self.closed = True
+        self.ended.set()

@@ -156,6 +156,7 @@ async def test_without_a_node_the_peer_is_asked_to_come_again() -> None:
         (["localhost", 1], b"accept", False),
         (None, b"accept", False),
         (["127.0.0.1", 1], b"x-forwarded-for", False),
+        (["127.0.0.1", 1], b"x-forwarded-proto", False),
         (["127.0.0.1", 1], b"forwarded", False),
     ],
 )

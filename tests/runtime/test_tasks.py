@@ -1,0 +1,45 @@
+import asyncio
+
+from gossip.runtime.tasks import Tasks
+
+
+async def test_stop_waits_until_its_tasks_have_cleaned_up() -> None:
+    begun, cleaned = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            cleaned.set()
+
+    tasks = Tasks()
+    tasks.start(work())
+    await begun.wait()
+    await tasks.stop()
+    assert cleaned.is_set()
+
+
+async def test_a_task_that_does_not_end_does_not_hold_the_stop() -> None:
+    begun, let_go, ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def stubborn() -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await let_go.wait()
+            ended.set()
+
+    tasks = Tasks()
+    tasks.start(stubborn())
+    await begun.wait()
+    await asyncio.wait_for(tasks.stop(), 5)
+    assert not ended.is_set()
+    let_go.set()
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_without_tasks_there_is_nothing_to_stop() -> None:
+    await Tasks().stop()

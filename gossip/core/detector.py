@@ -14,6 +14,8 @@ def judge(member: Member, *, linked: bool, now: float, config: Config) -> Status
     silence = now - member.silent_since
     if member.status is not Status.ACTIVE:
         return member.status if silence < config.cleanup_timeout else None
+    if linked and is_mute(plain=not member.record.extended, config=config):
+        return Status.ACTIVE
     if linked:
         limit = config.suspicion_timeout
     elif member.record.gossip_endpoint is None:
@@ -21,6 +23,15 @@ def judge(member: Member, *, linked: bool, now: float, config: Config) -> Status
     else:
         return Status.ACTIVE
     return Status.ACTIVE if silence < limit else Status.SUSPECTED
+
+
+def is_mute(*, plain: bool, config: Config) -> bool:
+    """Whether a peer's silence on an open link means nothing (M8).
+
+    A plain peer sends only to those whose `join` names an endpoint. Where we have none, the pings
+    of the end that dialed are all that tells of its life.
+    """
+    return plain and config.gossip_endpoint is None
 
 
 def median_skew(members: list[Member]) -> float:

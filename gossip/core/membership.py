@@ -10,7 +10,7 @@ import msgspec
 
 from gossip.core import addresses
 from gossip.core.context import CloseCode, Context
-from gossip.core.detector import judge
+from gossip.core.detector import is_mute, judge
 from gossip.core.dialing import DialPlan, Kind, Target
 from gossip.core.effects import Dial, ForgetPeer, NoticeKind, StorePeer
 from gossip.core.encoding import forwarded
@@ -496,6 +496,8 @@ class Membership:
         limits = self._config.limits
         if link.blocked_since is not None and now - link.blocked_since >= limits.blocked_for:
             self._context.close(link, CloseCode.SLOW_READER, "slow reader")
+            return
+        if link.joined and is_mute(plain=not link.extended, config=self._config):
             return
         heartbeat = self._config.heartbeat_interval
         if link.joined and not link.extended:

@@ -75,7 +75,7 @@ class PlainPeers:
 
     def dump(self, link: Link) -> None:
         """Send the whole state on this link, in slices, as fast as it drains (W4)."""
-        self._dumps[link.id] = self._lacking(link, {})
+        self._dumps[link.id] = self._lacking(link, None)
 
     @property
     def busy(self) -> bool:
@@ -280,14 +280,16 @@ class PlainPeers:
         items = tuple(theirs.entries.values())
         self._replica.receive(link, Entries(items, None), seen=sent, done=merged)
 
-    def _lacking(self, link: Link, theirs: dict[str, int]) -> Iterator[Entry]:
-        """Our entries that are newer than these versions.
+    def _lacking(self, link: Link, theirs: dict[str, int] | None) -> Iterator[Entry]:
+        """Our entries that are newer than these versions; all where nobody told us any.
 
-        It will count each of them, and we know why; not where nobody told us what it has.
+        It will count each that it lacked, and we know why.
         """
-        peer = self._peers.get(link.peer or "") if theirs else None
+        peer = self._peers.get(link.peer or "")
         for entry in self._replica.state.entries():
-            if theirs.get(entry.key, 0) < entry.version:
+            if theirs is None:
+                yield entry
+            elif theirs.get(entry.key, 0) < entry.version:
                 if peer is not None:
                     peer.our_count -= 1
                 yield entry

@@ -65,3 +65,10 @@ def test_e4_the_median_of_what_clocks_say(skews: list[int | None], median: float
 )
 def test_e4_a_clock_is_off_where_most_others_say_so(skews: list[int | None], out: bool) -> None:
     assert out_of_step([member(skew=skew) for skew in skews], CONFIG) == out
+
+
+def test_m8_the_silence_of_a_plain_peer_that_cannot_reach_us_means_nothing() -> None:
+    silent = member()
+    hidden = config(gossip_endpoint=None)
+    assert judge(silent, linked=True, now=1_000.0, config=hidden) is Status.ACTIVE
+    assert judge(silent, linked=True, now=1_000.0, config=config()) is Status.SUSPECTED

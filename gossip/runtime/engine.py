@@ -22,7 +22,7 @@ from gossip.core.errors import WriteRefused
 from gossip.core.events import Restored, Started
 from gossip.core.members import PeerRecord
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
-from gossip.runtime.port import InProcessPort
+from gossip.runtime.in_process import InProcessPort
 from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
 from gossip.runtime.timers import LoopLag, instant
 

@@ -9,5 +9,6 @@
 | `engine`, `in_process` | the life of a node, and the port through which services ask it |
 | `server`, `server_http`, `server_websocket`, `server_flow` | Daphne's server, protected |
 | `application`, `lifecycle`, `daphne_command` | the same node under any ASGI server |
-| `logs`, `memory`, `descriptors`, `websocket` | logs; the collector; sockets; what both ends share |
+| `logs`, `memory`, `descriptors` | logs, the garbage collector, file descriptors |
+| `websocket` | what both ends of a WebSocket hold to |
 """

@@ -206,6 +206,8 @@ def _warnings(environ: Mapping[str, str], settings: NodeSettings) -> Iterator[st
                     f"{variable.name} is not set and names localhost, while HOST={settings.host} is"
                     " open to other machines: peers there cannot reach this node by it"
                 )
+    if not settings.api_tokens and not settings.bound_to_loopback:
+        yield "no GOSSIP_API_TOKENS, and the node is not on loopback alone: writes are refused"
     if any(len(token) < _SHORT_TOKEN for token in settings.api_tokens):
         yield f"GOSSIP_API_TOKENS has a token of less than {_SHORT_TOKEN} characters: easy to guess"
 

@@ -4,6 +4,7 @@ Whoever serves the node's port walks a `Launch` through its life (`gossip.runtim
 """
 
 import asyncio
+import os
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
 from random import Random
@@ -109,7 +110,7 @@ def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
     identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
     config = settings.core(identity.node_id, identity.public_key)
     resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
-    _log.info("node", node_id=identity.node_id, identity=identity.source)
+    _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
     return Parts(
         config=config,
         node=Node(config, Random()),  # noqa: S311  # seeds jitter and message ids, no secret

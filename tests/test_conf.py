@@ -213,6 +213,7 @@ def test_bootstrap_peers_are_a_list_without_ourselves() -> None:
     node = settings(
         GOSSIP_PUBLIC_URL="ws://me.example/ws",
         GOSSIP_BOOTSTRAP_PEERS=" ws://a/ws, ,ws://ME.example:80/ws,ws://b/ws,ws://a/ws ",
+        GOSSIP_API_TOKENS="a-token-that-is-long-enough",
     )
     assert node.bootstrap_peers == ("ws://a/ws", "ws://b/ws")
     assert node.warnings == ()
@@ -385,11 +386,17 @@ def test_under_a_foreign_server_only_a_given_host_counts() -> None:
 
 
 def test_an_exposed_node_with_localhost_urls_warns() -> None:
-    exposed: dict[str, Any] = {"HOST": "0.0.0.0"}
+    exposed: dict[str, Any] = {"HOST": "0.0.0.0", "GOSSIP_API_TOKENS": "long-enough-a-token"}
     names = [warning.split()[0] for warning in settings(**exposed).warnings]
     assert names == ["GOSSIP_PUBLIC_URL", "PUBLIC_URL"]
     exposed |= {"PUBLIC_URL": "http://n", "GOSSIP_PUBLIC_URL": "none"}
     assert settings(**exposed).warnings == ()
+
+
+@pytest.mark.parametrize("exposed", [{"HOST": "0.0.0.0"}, {"PUBLIC_URL": "http://node.example"}])
+def test_an_exposed_node_without_tokens_warns(exposed: dict[str, str]) -> None:
+    warnings = settings(**exposed).warnings
+    assert [warning for warning in warnings if "writes are refused" in warning]
 
 
 def test_unknown_names_warn_with_the_nearest_known_one() -> None:

@@ -110,6 +110,10 @@ class DialPlan:
         self._targets[target.url] = target
         return True
 
+    def unanswered(self) -> list[str]:
+        """The bootstrap peers whose last dial led nowhere."""
+        return [t.url for t in self._targets.values() if t.kind is Kind.BOOTSTRAP and t.attempts]
+
     def expect(self, url: str, node_id: str) -> None:
         """The peer behind this URL said who it is."""
         if (target := self._targets.get(url)) is not None:

@@ -112,6 +112,7 @@ class NoticeKind(StrEnum):
     PEER_LEFT = "peer_left"
     PEER_REMOVED = "peer_removed"
     LINK_FAULTED = "link_faulted"
+    BOOTSTRAP_SILENT = "bootstrap_silent"
     OWN_URL = "own_url"
     ID_TAKEN = "id_taken"
 

@@ -103,6 +103,8 @@ class Membership:
         """A dial led nowhere: wait longer, and suspect the member that we hold no link to (M3)."""
         self._context.stats.dials_failed += 1
         target = self._failed(url)
+        if target is not None and target.kind is Kind.BOOTSTRAP and target.attempts == 1:
+            self._context.notice(NoticeKind.BOOTSTRAP_SILENT, url, "no node answers, retrying")
         member = self._members.get(target.node_id) if target and target.node_id else None
         if (
             member is not None
@@ -406,7 +408,7 @@ class Membership:
         member.silent_since = now
         self.plan.forget(node_id, now, len(self._members.active()))
         self._context.emit(ForgetPeer(node_id))
-        self._context.notice(NoticeKind.PEER_LEFT, node_id)
+        self._context.notice(NoticeKind.PEER_LEFT, node_id, member.record.gossip_endpoint or "")
 
     def _forward(self, link: Link, message: Message, frame: str | bytes) -> None:
         """Pass a frame on with one hop less, never back to where it came from (R4)."""
@@ -524,7 +526,9 @@ class Membership:
 
     def _suspect(self, member: Member, why: str) -> None:
         self._members.mark(member, Status.SUSPECTED)
-        self._context.notice(NoticeKind.PEER_SUSPECTED, member.record.node_id, why)
+        endpoint = member.record.gossip_endpoint or "no endpoint"
+        detail = f"{why} ({endpoint})"
+        self._context.notice(NoticeKind.PEER_SUSPECTED, member.record.node_id, detail)
 
     def _remove(self, member: Member) -> None:
         node_id = member.record.node_id
@@ -534,4 +538,5 @@ class Membership:
         self._answered.pop(node_id, None)
         if not left:
             self._forget(self.plan.lost(node_id, self._context.now.monotonic))
-            self._context.notice(NoticeKind.PEER_REMOVED, node_id)
+            endpoint = member.record.gossip_endpoint or ""
+            self._context.notice(NoticeKind.PEER_REMOVED, node_id, endpoint)

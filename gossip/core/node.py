@@ -193,6 +193,9 @@ class Node:
 
     def _reasons(self) -> Iterator[str]:
         active = self._context.members.active()
+        silent = self._membership.plan.unanswered()
+        if silent and not active:
+            yield f"bootstrap: nobody to join at {', '.join(silent[:3])}"
         if self._membership.id_taken:
             yield "identity: another node uses this node's id"
         skew = median_skew(active)

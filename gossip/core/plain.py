@@ -263,7 +263,10 @@ class PlainPeers:
         peer = self._peers.get(theirs.node_id)
         if peer is None:
             return
-        asked_for = peer.counted is None or self._is_unexplained(peer)
+        # The first fetch asks without a reason, and the one after the longest wait likewise.
+        for_a_reason = peer.fetched_at is not None and (
+            peer.counted is None or self._is_unexplained(peer)
+        )
         before = self._context.stats.entries_applied
         sent = dict[str, int]()
 
@@ -274,7 +277,7 @@ class PlainPeers:
             self._dumps[link.id] = self._lacking(link, sent)
             if brought:
                 peer.wait = self._first_wait(seconds)
-            elif asked_for:
+            elif for_a_reason:
                 peer.wait = self._next_wait(peer, seconds)
 
         items = tuple(theirs.entries.values())

@@ -73,7 +73,14 @@ FLUSH_WITHIN = 2.0
 """Seconds that a stop waits for the journal; a whole backlog takes half of one."""
 
 _log = structlog.get_logger("gossip")
-_WARNINGS = frozenset({NoticeKind.LINK_FAULTED, NoticeKind.OWN_URL, NoticeKind.ID_TAKEN})
+_WARNINGS = frozenset(
+    {
+        NoticeKind.LINK_FAULTED,
+        NoticeKind.BOOTSTRAP_SILENT,
+        NoticeKind.OWN_URL,
+        NoticeKind.ID_TAKEN,
+    }
+)
 
 
 class Door(Protocol):

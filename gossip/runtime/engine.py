@@ -185,9 +185,13 @@ class Engine:
         finally:
             self._parts.release()
             _unregister(self)
+            if self.error is None and self._running is not None:
+                _log.info("stopped")
 
     async def _end_driver(self, driver: Driver) -> None:
         if self._running is not None and not self._running.done():
+            if self.error is None:
+                _log.info("stopping")
             await driver.settle()
             driver.leave()
             # Its error, if it fails now, is told by `_part_ended`.

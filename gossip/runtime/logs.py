@@ -19,6 +19,8 @@ _LEVELS_OF_LIBRARIES: Final = {
     "django.server": logging.ERROR,
     "uvicorn.access": logging.ERROR,
     "websockets": logging.CRITICAL,
+    # Every statement, and it would stand there twice.
+    "django.db.backends": logging.INFO,
     # Debugging ourselves should not bring the event loop's own lines.
     "asyncio": logging.WARNING,
 }

@@ -28,7 +28,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
 
     node_id: str
     public_key: str
-    source: Literal["NODE_ID", "NODE_STATE_FILE", "generated"]
+    source: Literal["NODE_ID", "NODE_STATE_FILE", "own key"]
     """Where the id comes from."""
 
 
@@ -49,7 +49,7 @@ def resolve(node_id: str | None, state_file: Path | None, data_dir: Path) -> Ide
     own_key = f"0x{public_key.hex()}"
     if node_id is not None:
         return Identity(node_id=node_id, public_key=own_key, source="NODE_ID")
-    return Identity(node_id=bound_id(public_key), public_key=own_key, source="generated")
+    return Identity(node_id=bound_id(public_key), public_key=own_key, source="own key")
 
 
 def bound_id(public_key: bytes) -> str:

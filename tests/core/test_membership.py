@@ -180,11 +180,23 @@ def test_m7_who_says_own_id_without_being_ourselves_uses_our_id() -> None:
     subject = bootstrapped()
     subject.reach(1, BOOTSTRAP)
     assert notices(subject.lose(1, 4410)) == [(NoticeKind.ID_TAKEN, BOOTSTRAP)]
-    assert subject.node.overview(subject.now).reasons == (
-        "identity: another node uses this node's id",
-    )
+    alone = f"bootstrap: nobody to join at {BOOTSTRAP}"
+    taken = "identity: another node uses this node's id"
+    assert subject.node.overview(subject.now).reasons == (alone, taken)
     assert BOOTSTRAP in dials(subject.wait(6.0))
     subject.wait(300.0)
+    assert subject.node.overview(subject.now).reasons == (alone,)
+
+
+def test_a_bootstrap_peer_that_does_not_answer_is_told_once_and_named_while_we_are_alone() -> None:
+    subject = bootstrapped()
+    failed = DialFailed(BOOTSTRAP, refused=True)
+    assert notices(subject.handle(failed)) == [(NoticeKind.BOOTSTRAP_SILENT, BOOTSTRAP)]
+    subject.wait(6.0)
+    assert notices(subject.handle(failed)) == []
+    reasons = subject.node.overview(subject.now).reasons
+    assert reasons == (f"bootstrap: nobody to join at {BOOTSTRAP}",)
+    subject.joined(1, "a")
     assert subject.node.overview(subject.now).reasons == ()
 
 

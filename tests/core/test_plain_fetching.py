@@ -145,6 +145,15 @@ def test_a4_the_wait_has_an_upper_bound() -> None:
     assert fetches(alive(subject, 20, 9)) == [STATE]
 
 
+def test_a4_a_first_fetch_that_brings_nothing_does_not_make_the_next_wait_longer() -> None:
+    subject = Subject()
+    subject.plain(1, "p")
+    subject.wait(2.0)
+    answer(subject, state())
+    assert fetches(alive(subject, 25, 5)) == []
+    assert fetches(alive(subject, 10, 5)) == [STATE]
+
+
 def test_a4_a_quiet_hour_does_not_make_the_next_wait_longer() -> None:
     subject = known(1, *keys(1))
     for _ in range(6):

@@ -21,7 +21,7 @@ def state_file(directory: Path, content: object) -> Path:
 
 def test_a_made_identity_is_kept(tmp_path: Path) -> None:
     made = resolve(None, None, tmp_path)
-    assert made.source == "generated"
+    assert made.source == "own key"
     assert resolve(None, None, tmp_path) == made
 
 

@@ -8,6 +8,7 @@ from channels.routing import get_default_application
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFormatter
 
+from gossip import __version__
 from gossip.conf import describe_variables
 
 
@@ -26,6 +27,10 @@ class Command(BaseCommand):
         return super().create_parser(
             prog_name, subcommand, formatter_class=_HelpFormatter, **kwargs
         )
+
+    def get_version(self) -> str:
+        """Ours, not Django's."""
+        return __version__
 
     def handle(self, *_args: Any, **_options: Any) -> None:
         """Serve until SIGTERM or SIGINT; exits with 0 then, with 1 when something failed."""

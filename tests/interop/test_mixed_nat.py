@@ -1,0 +1,62 @@
+"""Two nodes of ours that nobody can dial, a public one of ours and a plain peer (M8)."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from tests.interop.double.double import Double
+from tests.interop.mixed import SETTINGS, active, agree, listed, plain, running, soon
+from tests.support.client import Client
+from tests.support.process import NodeProcess, free_ports
+
+THREE_MINUTES = 36
+"""Rounds."""
+LISTS = {
+    "public": {"nated-0", "nated-1", "plain"},
+    "plain": {"nated-0", "nated-1", "public"},
+    # Two that nobody can dial never meet.
+    "nated-0": {"public", "plain"},
+    "nated-1": {"public", "plain"},
+}
+
+
+async def test_m8_nodes_that_nobody_can_dial_are_stable_members(tmp_path: Path) -> None:
+    own, *others = free_ports(3)
+    public = _node(tmp_path, own, "public")
+    nated = [
+        _node(tmp_path, port, f"nated-{number}", GOSSIP_PUBLIC_URL="none", bootstrap=public.url)
+        for number, port in enumerate(others)
+    ]
+    async with running(public), plain("plain", bootstrap=[public.url]) as peer, running(*nated):
+        clients = [node.client for node in (public, *nated)]
+        await soon(lambda: _all_list(peer, clients))
+        peer.set("plain", 1)
+        for client in clients:
+            await asyncio.to_thread(client.set, f"ours/{client.port}", 1)
+        await soon(lambda: len(agree([peer, *clients])) == 4, within=40)
+
+        before = [await asyncio.to_thread(client.stats) for client in clients]
+        await soon(lambda: _rounds(clients[0]) >= before[0]["gossipRounds"] + THREE_MINUTES)
+        assert await asyncio.to_thread(_all_list, peer, clients)
+        for client, earlier in zip(clients, before, strict=True):
+            stats = await asyncio.to_thread(client.stats)
+            assert (stats["dials"], stats["links"]) == (earlier["dials"], earlier["links"])
+
+
+def _node(directory: Path, port: int, node_id: str, **settings: str) -> NodeProcess:
+    bootstrap = settings.pop("bootstrap", "")
+    own = {"NODE_ID": node_id, "GOSSIP_BOOTSTRAP_PEERS": bootstrap}
+    return NodeProcess(port, directory / node_id, settings={**SETTINGS, **own, **settings})
+
+
+def _all_list(peer: Double, clients: list[Client]) -> bool:
+    lists: dict[str, Any] = {client.node_id(): listed(client) for client in clients}
+    assert lists | {"plain": active(peer)} == LISTS
+    for client in clients:
+        assert active(client) == listed(client)
+    return True
+
+
+def _rounds(client: Client) -> int:
+    rounds: int = client.stats()["gossipRounds"]
+    return rounds

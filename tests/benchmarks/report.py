@@ -17,9 +17,9 @@ each with new nodes; the range is the least and the greatest. Nodes and load sha
 
 Machine: {machine}.
 
-"Aim" is what we set out to reach, from what deployed nodes and other gossip libraries do on such a \
-machine. "Deployed nodes" are those that this node is compatible with, measured on a machine with \
-two cores as well."""
+"Aim" is what we set out to reach, from what deployed nodes and other gossip libraries do on such \
+a machine. "Deployed nodes" are those that this node is compatible with, measured on a machine \
+with two cores as well."""
 
 METHOD = """
 ## How it is measured

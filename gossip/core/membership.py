@@ -29,6 +29,9 @@ _REDIAL_SPREAD = 0.05
 """Seconds over which the first redials after a break are spread."""
 _SETTLED = 10.0
 """Seconds after which a link that breaks counts as one that held: it is redialed at once."""
+_QUICK_BREAKS = 5
+"""Links in a row that break soon and are redialed at once all the same: a node that crashes as it
+starts is found dead without delay, one that somebody else's id keeps closing is not hammered."""
 _OWN_JOINS = 100
 """Own `join`s remembered; each belongs to a link that closes within seconds."""
 _ID_TAKEN_FOR = 300.0
@@ -177,9 +180,9 @@ class Membership:
                 member.breaks = 0
             return _REDIAL_SPREAD
         member.breaks += 1
-        if member.breaks == 1:
+        if member.breaks <= _QUICK_BREAKS:
             return _REDIAL_SPREAD
-        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks, 16)
+        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks - _QUICK_BREAKS, 16)
         return min(self._config.dial_backoff_max, backoff)
 
     def met_ourselves(self, link: Link, join_id: str) -> None:

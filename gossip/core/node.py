@@ -143,7 +143,8 @@ class Node:
             StopRequested: lambda _: self._stop(),
         }
 
-    # Reading, from any thread: entries are immutable, and the map is only ever added to
+    # Reading. `get` from any thread: it takes one reference to an immutable entry. The others walk
+    # what events change: only between two of them.
 
     @property
     def stats(self) -> Stats:

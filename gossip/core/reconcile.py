@@ -93,7 +93,7 @@ class Repair:
 
         def compare(ours: Roots) -> None:
             self._want_if_different(link, ours)
-            if answer and not link.closing and link.roots.state not in (None, ours.state):
+            if answer and _state_differs(link, ours):
                 context = self._context
                 frame = context.encoder.root(ours, context.now.wall, context.updates, answer=True)
                 context.send([link], frame)
@@ -102,7 +102,7 @@ class Repair:
         self.with_roots(compare)
 
     def _want_if_different(self, link: Link, ours: Roots) -> None:
-        if not link.closing and link.roots.state not in (None, ours.state):
+        if _state_differs(link, ours):
             self._want(link, link.roots)
 
     def ask(self, link: Link) -> None:
@@ -251,3 +251,8 @@ class Repair:
         self._waiting.pop(link, None)
         if self._pull is not None and self._pull.link == link:
             self._begin_next()
+
+
+def _state_differs(link: Link, ours: Roots) -> bool:
+    """Whether the peer of an open link said last that its state is another than ours."""
+    return not link.closing and link.roots.state not in (None, ours.state)

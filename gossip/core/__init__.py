@@ -19,7 +19,8 @@ in the simulator, and the same seed gives the same trace.
 | `roots` | the summary by which two sets are compared |
 | `addresses` | which endpoints may be dialed |
 | `replica`, `reconcile` | two of the machines: entries in and out; repair |
-| `membership`, `plain` | the others: who is with us; the nodes deployed in the field |
+| `membership`, `plain` | the others: what is said of them; the nodes deployed in the field |
+| `roster`, `contacts`, `silence` | who is listed; how we get to them; who is not heard of |
 | `ties` | equal versions that plain peers must be told of |
 | `context` | what these machines share |
 | `node` | the door, and who is behind it |

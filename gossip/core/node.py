@@ -1,9 +1,10 @@
 """The node: one door for everything that can happen, and the machines behind it.
 
 `Node.handle` checks a frame in the order of R1, cheapest first, and routes what it says to the
-machine whose business it is: `Membership` (who is with us), `Repair` (roots and pulls) or
-`Replica` (entries). It works in slices: where `More` is among the effects, the caller passes
-`Resumed` after everybody else had a turn, and no further frame before that.
+machine whose business it is: `Membership` (what is said of members), `Repair` (roots and pulls) or
+`Replica` (entries). `Contacts` hears of dials and connections, `Silence` looks at what is missing.
+It works in slices: where `More` is among the effects, the caller passes `Resumed` after everybody
+else had a turn, and no further frame before that.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from typing import Any
 import msgspec
 
 from gossip.core.config import Config
+from gossip.core.contacts import DIAL_TIMER, Contacts
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode
 from gossip.core.detector import median_skew, out_of_step
@@ -40,7 +42,7 @@ from gossip.core.events import (
     WriteRequested,
 )
 from gossip.core.links import Link
-from gossip.core.membership import DIAL_TIMER, Membership
+from gossip.core.membership import Membership
 from gossip.core.messages import (
     Body,
     Entries,
@@ -58,6 +60,8 @@ from gossip.core.messages import (
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.reconcile import Repair
 from gossip.core.replica import FLUSH_TIMER, Replica
+from gossip.core.roster import Roster
+from gossip.core.silence import Silence
 from gossip.core.spread import History
 from gossip.core.stats import MemberView, Overview, Stats
 
@@ -80,13 +84,18 @@ class Node:
         self._replica = Replica(self._context)
         self._repair = Repair(self._context, self._replica)
         self._plain = PlainPeers(self._context, self._replica)
-        self._membership = Membership(self._context, self._replica, self._repair, self._plain)
+        self._roster = Roster(self._context)
+        self._contacts = Contacts(self._context, self._roster, self._repair)
+        self._silence = Silence(self._context, self._roster, self._contacts, self._plain)
+        self._membership = Membership(
+            self._context, self._roster, self._contacts, self._repair, self._plain
+        )
         self._data_seen = History(config.max_message_history, config.cleanup_timeout)
         self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
         self._handlers = self._event_handlers()
         self._timers: dict[str, Callable[[], None]] = {
             FLUSH_TIMER: self._replica.flush,
-            DIAL_TIMER: self._membership.dial_due,
+            DIAL_TIMER: self._contacts.dial_due,
             _ROUND_TIMER: self._round,
             _HEARTBEAT_TIMER: self._beat,
             _TICK_TIMER: self._tick,
@@ -137,7 +146,7 @@ class Node:
             LinkBlocked: lambda event: self._blocked(event.link, self._context.now.monotonic),
             LinkWritable: lambda event: self._blocked(event.link, None),
             Fetched: self._fetched,
-            DialFailed: lambda event: self._membership.dial_failed(event.url),
+            DialFailed: lambda event: self._contacts.dial_failed(event.url),
             Restored: lambda event: replica.restore(event.entries),
             Started: self._start,
             StopRequested: lambda _: self._stop(),
@@ -194,10 +203,10 @@ class Node:
 
     def _reasons(self) -> Iterator[str]:
         active = self._context.members.active()
-        silent = self._membership.plan.unanswered()
+        silent = self._contacts.plan.unanswered()
         if silent and not active:
             yield f"bootstrap: nobody to join at {', '.join(silent[:3])}"
-        if self._membership.id_taken:
+        if self._contacts.id_taken:
             yield "identity: another node uses this node's id"
         skew = median_skew(active)
         if out_of_step(active, self._config):
@@ -215,7 +224,7 @@ class Node:
         context.set_timer(_ROUND_TIMER, context.rng.uniform(0, self._config.interval))
         context.set_timer(_HEARTBEAT_TIMER, context.rng.uniform(0, self._config.heartbeat_interval))
         context.set_timer(_TICK_TIMER, _TICK)
-        self._membership.start(event.peers)
+        self._contacts.start(event.peers)
 
     def _stop(self) -> None:
         """Say `leave`, then close every link behind what was sent (W5, M6)."""
@@ -257,7 +266,7 @@ class Node:
         self._replica.repair_ties()
         self._plain.tick()
         self._repair.tick()
-        self._membership.tick()
+        self._silence.tick()
 
     # Links
 
@@ -272,7 +281,7 @@ class Node:
             surplus = context.links.oldest_stranger()
             if surplus is not None:
                 context.close(surplus, CloseCode.OVER_RATE, "too many links")
-        self._membership.opened(link)
+        self._contacts.opened(link)
 
     def _closed(self, event: LinkClosed) -> None:
         link = self._context.links.close(event.link)
@@ -283,8 +292,8 @@ class Node:
         self._repair.forget_link(link.id)
         self._plain.forget_link(link.id)
         if not self._context.stopping:
-            self._membership.closed(link, event.code)
-            self._membership.dial_due()
+            self._contacts.closed(link, event.code)
+            self._contacts.dial_due()
 
     def _blocked(self, link_id: LinkId, since: float | None) -> None:
         link = self._context.links.get(link_id)
@@ -336,14 +345,14 @@ class Node:
             context.stats.duplicates += 1
             if isinstance(message.body, Join) and link.peer is None:
                 # The very frame that we sent as we dialed: the other end is ourselves (M7).
-                self._membership.met_ourselves(link, message.id)
+                self._contacts.met_ourselves(link, message.id)
             return None
         if link.extended and message.sender != link.peer and self._speaks_for_itself(message):
             raise EnvelopeFault("from")
         link.received = context.now.monotonic
         if link.joined:
             # Before the history is asked: an id that somebody else used first hides no life (M2).
-            self._membership.alive(link)
+            self._roster.spoke(link)
         history = self._data_seen if isinstance(message.body, Entries) else self._control_seen
         if not history.add(message.id, context.now.monotonic):
             context.stats.duplicates += 1

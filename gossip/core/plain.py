@@ -44,6 +44,8 @@ class _Peer(msgspec.Struct, kw_only=True):
     """The same when its state was last fetched by anybody, or sent by itself."""
     our_count: int = 0
     """Ours at that time."""
+    welcomed: float | None = None
+    """When it was sent the whole state last (W4)."""
     fetched_at: float | None = None
     fetched_wall: int = 0
     fetched_by_us: bool = False
@@ -73,9 +75,18 @@ class PlainPeers:
 
     # Sending our state
 
-    def dump(self, link: Link) -> None:
-        """Send the whole state on this link, in slices, as fast as it drains (W4)."""
+    def welcome(self, link: Link) -> bool:
+        """Send who joined the whole state, in slices, as fast as the link drains (W4).
+
+        False where it was sent not long ago: nothing else is to be told to it either.
+        """
+        peer = self._peers[link.peer or ""]
+        now = self._context.now.monotonic
+        if peer.welcomed is not None and now - peer.welcomed < self._config.answer_again:
+            return False
+        peer.welcomed = now
         self._dumps[link.id] = self._lacking(link, None)
+        return True
 
     @property
     def busy(self) -> bool:

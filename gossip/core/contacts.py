@@ -1,0 +1,221 @@
+"""How we get to the others, and what a dial or a broken link tells about them (M3, M7, L4).
+
+Theory of operation. `DialPlan` knows what to dial and when. Here the plan meets what happens: a
+dial that fails, a connection that opens or breaks, a member that is gone. When the last link to a
+member breaks we redial at once: a refused dial is evidence enough to suspect it.
+"""
+
+from gossip.core import addresses
+from gossip.core.context import CloseCode, Context
+from gossip.core.dialing import DialPlan, Kind, Target
+from gossip.core.effects import Dial, ForgetPeer, NoticeKind
+from gossip.core.links import Link
+from gossip.core.members import Member, PeerRecord, Status
+from gossip.core.messages import Roots
+from gossip.core.reconcile import Repair
+from gossip.core.roster import Roster
+
+DIAL_TIMER = "dial"
+
+_REDIAL_SPREAD = 0.05
+"""Seconds over which the first redials after a break are spread."""
+_SETTLED = 10.0
+"""Seconds after which a link that breaks counts as one that held: it is redialed at once."""
+_QUICK_BREAKS = 5
+"""Links in a row that break soon and are redialed at once all the same: a node that crashes as it
+starts is found dead without delay, one that somebody else's id keeps closing is not hammered."""
+_OWN_JOINS = 100
+"""Own `join`s remembered; each belongs to a link that closes within seconds."""
+_ID_TAKEN_FOR = 300.0
+"""Seconds for which health names that somebody else uses our id."""
+
+
+class Contacts:
+    """Dials, redials, and links that open and close."""
+
+    def __init__(self, context: Context, roster: Roster, repair: Repair) -> None:
+        self._context = context
+        self._config = context.config
+        self._roster = roster
+        self._repair = repair
+        self._members = context.members
+        self._links = context.links
+        self.plan = DialPlan(context.config, context.rng)
+        self._own_joins: dict[str, None] = {}
+        """Ids of our `join`s that came back to us."""
+        self.id_taken_at: float | None = None
+        """Monotonic seconds when a peer took somebody else for us last."""
+
+    def start(self, peers: tuple[PeerRecord, ...]) -> None:
+        """Dial the bootstrap peers, and those remembered from an earlier life (M7)."""
+        now, wall = self._context.now
+        for url in self._config.bootstrap:
+            self.plan.want(Target(url=url, kind=Kind.BOOTSTRAP, due=now, loopback=True))
+        for place, peer in enumerate(sorted(peers, key=lambda peer: -peer.last_seen)):
+            age = max(0, wall - peer.last_seen) / 1000
+            over = age >= self._config.lost_for or place >= self._config.limits.lost
+            if peer.gossip_endpoint is None or over:
+                self._context.emit(ForgetPeer(peer.node_id))
+                continue
+            late = max(0, place - self._config.dial_burst) / self._config.dial_rate
+            self.plan.want(
+                Target(
+                    url=peer.gossip_endpoint,
+                    kind=Kind.LOST,
+                    due=now + late,
+                    node_id=peer.node_id,
+                    # Where nobody trustworthy named a loopback endpoint, none was stored.
+                    loopback=addresses.names_loopback(peer.gossip_endpoint),
+                    until=now + self._config.lost_for - age,
+                )
+            )
+        self.dial_due()
+
+    def dial_due(self) -> None:
+        """Dial what is due, and come back when the next one is."""
+        now = self._context.now.monotonic
+        for target in self.plan.take_due(now):
+            if target.node_id is not None and self._links.linked(target.node_id):
+                self.plan.settled(target.node_id)
+                continue
+            self._context.stats.dials += 1
+            self._context.emit(Dial(target.url, target.loopback))
+        upcoming = self.plan.next_due(now)
+        if upcoming is not None:
+            self._context.set_timer(DIAL_TIMER, upcoming - now)
+
+    def dial_failed(self, url: str) -> None:
+        """A dial led nowhere: wait longer, and suspect the member that we hold no link to (M3)."""
+        self._context.stats.dials_failed += 1
+        target = self._failed(url)
+        if target is not None and target.kind is Kind.BOOTSTRAP and target.attempts == 1:
+            self._context.notice(NoticeKind.BOOTSTRAP_SILENT, url, "no node answers, retrying")
+        member = self._members.get(target.node_id) if target and target.node_id else None
+        if (
+            member is not None
+            and member.status is Status.ACTIVE
+            and member.record.gossip_endpoint == url
+            and not self._links.linked(member.record.node_id)
+        ):
+            self._roster.suspect(member, "its address does not answer")
+        self.dial_due()
+
+    def _failed(self, url: str) -> Target | None:
+        active = len(self._members.active())
+        target = self.plan.failed(url, self._context.now.monotonic, active)
+        if target is not None and target.kind is Kind.LOST and url not in self.plan:
+            self._forget([target])
+        return target
+
+    def _forget(self, targets: list[Target]) -> None:
+        """Members that are dialed no more are not remembered across restarts either."""
+        for target in targets:
+            if target.node_id is not None and target.node_id not in self._members:
+                self._context.emit(ForgetPeer(target.node_id))
+
+    def opened(self, link: Link) -> None:
+        """A connection is open; whoever dialed speaks first (W3)."""
+        if link.dialed is not None:
+            self.plan.opened(link.dialed)
+            self._repair.with_roots(lambda ours: self.introduce(link, ours))
+
+    def introduce(self, link: Link, ours: Roots) -> None:
+        """Send our own `join` on a link (W3, W4)."""
+        context = self._context
+        if link.closing:
+            return
+        context.send(
+            [link], context.encoder.join(context.me, ours, context.now.wall, context.updates)
+        )
+        if link.dialed is not None:
+            link.join_id = context.encoder.last_id
+        link.introduced = True
+        self._links.changed()
+
+    def closed(self, link: Link, code: int | None) -> None:
+        """A connection is gone: redial its peer at once, if that was the last one."""
+        now = self._context.now.monotonic
+        if link.dialed is not None and not link.joined:
+            if link.join_id in self._own_joins:
+                if self.plan.own(link.dialed, now):
+                    self._context.notice(NoticeKind.OWN_URL, link.dialed)
+            else:
+                if code == CloseCode.OWN_ID:
+                    self._id_taken(link.dialed)
+                self._failed(link.dialed)
+        if link.peer is None or self._links.linked(link.peer):
+            return
+        if code == CloseCode.DUPLICATE:
+            # We hold no other: the one that it kept is somebody else's, who uses our id.
+            self._id_taken(link.peer)
+        member = self._members.get(link.peer)
+        due = now + self._context.rng.uniform(0, self._redial_spread(link, member))
+        if member is not None and member.status is not Status.INACTIVE:
+            if code != CloseCode.SILENT:
+                member.silent_since = now
+            self._want_member(member, due)
+        self.plan.unsettled(link.dialed, link.peer, due)
+
+    def _redial_spread(self, link: Link, member: Member | None) -> float:
+        """Seconds over which a redial is spread: more each time that a new link breaks soon."""
+        if member is None or self._context.now.monotonic - link.opened >= _SETTLED:
+            if member is not None:
+                member.breaks = 0
+            return _REDIAL_SPREAD
+        member.breaks += 1
+        if member.breaks <= _QUICK_BREAKS:
+            return _REDIAL_SPREAD
+        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks - _QUICK_BREAKS, 16)
+        return min(self._config.dial_backoff_max, backoff)
+
+    def met_ourselves(self, link: Link, join_id: str) -> None:
+        """Our own `join` came back on a link that we accepted: the dialer is ourselves (M7)."""
+        self._own_joins[join_id] = None
+        if len(self._own_joins) > _OWN_JOINS:
+            del self._own_joins[next(iter(self._own_joins))]
+        self._context.close(link, CloseCode.OWN_ID, "own id")
+
+    def _id_taken(self, where: str) -> None:
+        now = self._context.now.monotonic
+        if self.id_taken_at is None or now - self.id_taken_at >= _ID_TAKEN_FOR:
+            self._context.notice(NoticeKind.ID_TAKEN, where, "another node uses this node's id")
+        self.id_taken_at = now
+
+    @property
+    def id_taken(self) -> bool:
+        """Whether another node seems to use our id, by what peers did in the last minutes."""
+        taken = self.id_taken_at
+        return taken is not None and self._context.now.monotonic - taken < _ID_TAKEN_FOR
+
+    def _want_member(self, member: Member, due: float) -> None:
+        url = member.record.gossip_endpoint
+        if url is not None:
+            self.plan.want(
+                Target(
+                    url=url,
+                    kind=Kind.MEMBER,
+                    due=due,
+                    node_id=member.record.node_id,
+                    loopback=member.loopback,
+                )
+            )
+
+    def heard_of(self, url: str | None) -> bool:
+        """Whether we dial this URL only because others named it."""
+        target = self.plan.get(url or "")
+        return target is not None and target.kind is Kind.HEARSAY
+
+    def joined(self, link: Link, node_id: str) -> None:
+        """A link joined: we know who is behind its URL, and need not dial this node any more."""
+        if link.dialed is not None:
+            self.plan.expect(link.dialed, node_id)
+        self.plan.settled(node_id)
+
+    def left(self, node_id: str) -> None:
+        """A member left in order: dial it no more, unless the operator named it."""
+        now = self._context.now.monotonic
+        self.plan.forget(node_id, now, len(self._members.active()))
+
+    def removed(self, node_id: str) -> None:
+        """A member was removed without having left: keep looking for it (M7)."""
+        self._forget(self.plan.lost(node_id, self._context.now.monotonic))

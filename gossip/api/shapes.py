@@ -85,6 +85,7 @@ def stats(now: Overview, peers: PeerCounts) -> dict[str, object]:
         "writesRefused": counted.writes_refused,
         "pulls": counted.pulls,
         "pagesServed": counted.pages_served,
+        "refutations": counted.refutations,
         "setAside": now.aside,
         "links": now.links,
         "linksOpened": counted.links_opened,

@@ -21,6 +21,7 @@ in the simulator, and the same seed gives the same trace.
 | `replica`, `reconcile` | two of the machines: entries in and out; repair |
 | `membership`, `plain` | the others: what is said of them; the nodes deployed in the field |
 | `roster`, `contacts`, `silence` | who is listed; how we get to them; who is not heard of |
+| `news`, `rumors` | what peers tell of members, and refutations; what waits to be told |
 | `ties` | equal versions that plain peers must be told of |
 | `context` | what these machines share |
 | `node` | the door, and who is behind it |

@@ -44,6 +44,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Future versions set aside from one link (E4)."""
     pulled: int = 64
     """Pulls of plain peers named in one heartbeat: as many as there are plain links (L1)."""
+    news: int = 8
+    """Items of membership news in one heartbeat (W8)."""
+    rumors: int = 1_000
+    """Members of whom news waits to be told; what was told most often makes room. A guess."""
+    vouched: int = 100
+    """Members without an endpoint that are listed on one peer's word (M8). A guess."""
     body: int = 16_777_216
     """Bytes of an answer over HTTP, like the largest frame of a plain peer (A4)."""
     ties: int = 1_000
@@ -125,6 +131,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     hearsay_delay: float = 1.0
     """Seconds after which we dial a member that we heard of; a newcomer dials at once, so that
     two ends seldom dial each other (L2)."""
+    news_delay: float = 0.02
+    """Seconds that news waits for company before it goes out (M5)."""
+    refute_again: float = 1.0
+    """Seconds from one refutation to the next: whoever accuses us costs no more (M1). A guess."""
     lost_for: float = 86_400.0
     """Seconds for which lost members are dialed again (M7)."""
     plain_silence: float = 1.0

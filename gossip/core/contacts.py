@@ -96,6 +96,7 @@ class Contacts:
             and member.status is Status.ACTIVE
             and member.record.gossip_endpoint == url
             and not self._links.linked(member.record.node_id)
+            and not self._roster.is_vouched_for(member)
         ):
             self._roster.suspect(member, "its address does not answer")
         self.dial_due()

@@ -23,12 +23,14 @@ from gossip.core.messages import (
     Leave,
     Message,
     NamesRequest,
+    NewsItem,
     Page,
     PageRequest,
     PeerList,
     Pulled,
     RootExchange,
     Roots,
+    Standing,
     Unknown,
 )
 from gossip.core.roots import Root
@@ -72,6 +74,7 @@ class _Object(_Record, rename="camel"):
     reason: Any = None
     timestamp: Any = None
     pulled: Any = None
+    news: Any = None
     answer: Any = None
     after: Any = None
     next: Any = None
@@ -80,6 +83,7 @@ class _Object(_Record, rename="camel"):
 
 _SPLIT_AT_ONCE = 262_144
 """Bytes of an array that is taken apart in one step, 10 ms at worst: all that we send."""
+_STANDINGS = frozenset(Standing)
 _SMALLEST_ENTRY = len('{"key":"a","version":1}')
 
 _structure = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL).finditer
@@ -122,9 +126,7 @@ def _body(envelope: _Envelope, limits: Limits) -> Body:
                     return _entries(envelope.data, envelope.hops)
                 return _exchange(_object(envelope.data), envelope.hops, limits)
             case "heartbeat":
-                data = _object(envelope.data)
-                pulled = _pulled(data.pulled, limits)
-                return Heartbeat(_millis(envelope.timestamp), _roots(data), pulled)
+                return _heartbeat(_object(envelope.data), envelope.timestamp, limits)
             case "join":
                 return _join(_object(envelope.data), limits)
             case "leave":
@@ -176,6 +178,29 @@ class _Elements:
                     yield item
 
 
+def _heartbeat(data: _Object, timestamp: object, limits: Limits) -> Heartbeat:
+    told = data.news if isinstance(data.news, list) else []
+    items = [_news_item(item, limits) for item in told[: limits.news]]
+    news = tuple(item for item in items if item is not None)
+    return Heartbeat(
+        timestamp=_millis(timestamp),
+        roots=_roots(data),
+        pulled=_pulled(data.pulled, limits),
+        incarnation=_integer(data.incarnation),
+        news=news,
+        news_refused=len(told) - len(news),
+    )
+
+
+def _news_item(item: object, limits: Limits) -> NewsItem | None:
+    match item:
+        case [str(node_id), number, str(word)] if word in _STANDINGS:
+            incarnation = _integer(number)
+            if incarnation is not None and _is_text(node_id, limits.node_id):
+                return NewsItem(node_id, incarnation, Standing(word))
+    return None
+
+
 def _join(data: _Object, limits: Limits) -> Join | PeerList:
     if data.type == "peer_discovery":
         return _peer_list(data.peers, limits, discovery=True)
@@ -199,18 +224,21 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
         case "members" if data.peers is None:
             return NamesRequest()
         case "members":
-            return _peer_list(data.peers, limits)
+            return _peer_list(data.peers, limits, held=True)
         case _:
             return Unknown(data.x if _is_text(data.x, limits.text) else "")
 
 
-def _peer_list(peers: object, limits: Limits, *, discovery: bool = False) -> PeerList:
+def _peer_list(
+    peers: object, limits: Limits, *, discovery: bool = False, held: bool = False
+) -> PeerList:
+    """`held`: the sender may name members that have no endpoint (M8)."""
     if not isinstance(peers, list):
         raise EnvelopeFault("data")
     taken = peers[: limits.peer_list]
     named = [msgspec.convert(peer, _Record) for peer in taken if isinstance(peer, dict)]
     records = [peer_record(name, name.id, limits) for name in named]
-    valid = tuple(record for record in records if record and record.gossip_endpoint)
+    valid = tuple(record for record in records if record and (held or record.gossip_endpoint))
     return PeerList(valid, len(peers) - len(valid), discovery)
 
 

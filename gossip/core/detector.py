@@ -2,15 +2,21 @@
 
 Both of the operator's clocks run on our own evidence: frames from the member on its own links. A
 member that we hold no link to stays active until a dial of it fails, which the node reports to
-`suspect`; one that cannot be dialed at all is given two heartbeats (M8).
+`suspect`; one that cannot be dialed at all is given two heartbeats, unless a peer vouches for it
+(M8).
 """
 
 from gossip.core.config import Config
 from gossip.core.members import Member, Status
 
 
-def judge(member: Member, *, linked: bool, now: float, config: Config) -> Status | None:
-    """The status that this member deserves now; None when its time is over and it is removed."""
+def judge(
+    member: Member, *, linked: bool, vouched: bool = False, now: float, config: Config
+) -> Status | None:
+    """The status that this member deserves now; None when its time is over and it is removed.
+
+    `vouched`: a peer that we are linked to holds a link to it.
+    """
     silence = now - member.silent_since
     if member.status is not Status.ACTIVE:
         return member.status if silence < config.cleanup_timeout else None
@@ -18,7 +24,7 @@ def judge(member: Member, *, linked: bool, now: float, config: Config) -> Status
         return Status.ACTIVE
     if linked:
         limit = config.suspicion_timeout
-    elif member.record.gossip_endpoint is None:
+    elif member.record.gossip_endpoint is None and not vouched:
         limit = 2 * config.heartbeat_interval
     else:
         return Status.ACTIVE

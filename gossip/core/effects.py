@@ -81,6 +81,15 @@ class ForgetPeer(Effect, frozen=True):
     node_id: str
 
 
+class KeepIncarnation(Effect, frozen=True):
+    """Make our next incarnation durable, then answer with `IncarnationKept` (M1).
+
+    Tried again while the store fails; where several wait, the greatest is enough.
+    """
+
+    incarnation: int
+
+
 class Fetch(Effect, frozen=True):
     """`GET` this URL of a plain peer; answered once, by `Fetched` (A4, L4).
 

@@ -9,7 +9,7 @@ from gossip.core import values
 from gossip.core.config import Config, Limits
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
-from gossip.core.messages import Pulled, Roots
+from gossip.core.messages import NewsItem, Pulled, Roots
 from gossip.core.roots import Root
 from gossip.core.wire import MALFORMED, WireEntry, to_json
 
@@ -89,13 +89,21 @@ class Encoder:
         return self._frame(b"leave", data, self._config.max_ttl, now, updates)
 
     def heartbeat(
-        self, roots: Roots, incarnation: int, pulled: Sequence[Pulled], now: int, updates: int
+        self,
+        roots: Roots,
+        incarnation: int,
+        pulled: Sequence[Pulled],
+        news: Sequence[NewsItem],
+        now: int,
+        updates: int,
     ) -> bytes:
-        """We are alive, for extended peers (W8, A4)."""
+        """We are alive, for extended peers (W8, A4, M5)."""
         data = _vital_signs(now, updates)
         data |= {"incarnation": incarnation, **_root_fields(roots)}
         if pulled:
             data["pulled"] = pulled[: self._config.limits.pulled]
+        if news:
+            data["news"] = news[: self._config.limits.news]
         return self._frame(b"heartbeat", to_json(data), 0, now, updates)
 
     def plain_heartbeat(self, now: int, updates: int) -> bytes:

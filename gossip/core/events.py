@@ -134,5 +134,11 @@ class CommitFailed(Event, frozen=True):
     detail: str
 
 
+class IncarnationKept(Event, frozen=True):
+    """The incarnation of the last `KeepIncarnation` effect is durable."""
+
+    incarnation: int
+
+
 class StopRequested(Event, frozen=True):
     """Leave the cluster in order. Every later event but `LinkClosed` is ignored."""

@@ -14,11 +14,13 @@ from gossip.core.context import CloseCode, Context
 from gossip.core.dialing import Kind, Target
 from gossip.core.encoding import forwarded
 from gossip.core.links import Link
-from gossip.core.members import PeerRecord, Status
+from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import Heartbeat, Join, Message, PeerList, Roots
+from gossip.core.news import News
 from gossip.core.plain import PlainPeers
 from gossip.core.reconcile import Repair
 from gossip.core.roster import Roster
+from gossip.core.rumors import Rumors
 
 _NEWCOMER = 5.0
 """Seconds after dialing in which a node is new and dials the names that it is told at once."""
@@ -34,6 +36,8 @@ class Membership:
         contacts: Contacts,
         repair: Repair,
         plain: PlainPeers,
+        rumors: Rumors,
+        news: News,
     ) -> None:
         self._context = context
         self._config = context.config
@@ -41,6 +45,8 @@ class Membership:
         self._contacts = contacts
         self._repair = repair
         self._plain = plain
+        self._rumors = rumors
+        self._news = news
         self._members = context.members
         self._links = context.links
         self.heartbeats_sent = 0
@@ -102,19 +108,25 @@ class Membership:
         if record.extended or not self._plain.welcome(link):
             return
         context = self._context
-        others = [m.record for m in self._members.active() if m.record.node_id != record.node_id]
-        named = [other for other in others if other.gossip_endpoint is not None]
+        named = [
+            member.record
+            for member in self._members.active()
+            if member.record.gossip_endpoint is not None
+            and member.record.node_id != record.node_id
+            # Those whom we see ourselves: it could not tell that we only heard of the others (M2).
+            and self._links.linked(member.record.node_id)
+        ]
         for frame in context.encoder.discovery(named, context.now.wall, context.updates):
             context.send([link], frame)
 
     def _announce(self, record: PeerRecord) -> None:
         """Tell the others of a newcomer that nobody told us of; plain peers in their own way."""
-        if record.gossip_endpoint is None:
-            return
         context = self._context
         others = [other for other in self._links.best() if other.peer != record.node_id]
         plain = [other for other in others if not other.extended]
-        context.send(plain, context.encoder.announcement(record, context.now.wall, context.updates))
+        if record.gossip_endpoint is not None:
+            announcement = context.encoder.announcement(record, context.now.wall, context.updates)
+            context.send(plain, announcement)
         for other in others:
             if other.extended:
                 self._repair.name(other, [record.node_id])
@@ -150,6 +162,8 @@ class Membership:
         now = self._context.now.monotonic
         newcomer = link.dialed is not None and now - link.opened < _NEWCOMER
         for record in names.records:
+            if link.extended:
+                self._news.named(link, record)
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)
         self._contacts.dial_due()
@@ -225,7 +239,18 @@ class Membership:
         if heartbeat.timestamp is not None:
             member.skew = heartbeat.timestamp - self._context.now.wall
         if link.extended:
-            self._plain.told(heartbeat.pulled)
+            self._heartbeat_of_ours(link, member, heartbeat)
+
+    def _heartbeat_of_ours(self, link: Link, member: Member, heartbeat: Heartbeat) -> None:
+        """What only extended peers say in a heartbeat."""
+        if heartbeat.news_refused:
+            self._context.refuse("news", heartbeat.news_refused)
+        if heartbeat.incarnation is not None:
+            self._news.renewed(link, member, heartbeat.incarnation)
+        self._news.heard(link, heartbeat.news)
+        self._plain.told(heartbeat.pulled)
+        if heartbeat.roots.state is not None:
+            # One that only brings news says nothing of its roots.
             self._repair.overheard(link, heartbeat.roots)
 
     def beat(self) -> None:
@@ -249,6 +274,7 @@ class Membership:
             ours,
             context.me.incarnation,
             self._plain.pulled(),
+            self._rumors.for_heartbeat(),
             context.now.wall,
             context.updates,
         )

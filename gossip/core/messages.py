@@ -5,6 +5,7 @@ is the node's business.
 """
 
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
@@ -30,6 +31,23 @@ class Pulled(NamedTuple):
     """Milliseconds of the puller's clock."""
 
 
+class Standing(StrEnum):
+    """What news says of a member (M1); of the same incarnation, the later ones here win."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    LEFT = "left"
+    DEAD = "dead"
+
+
+class NewsItem(NamedTuple):
+    """News of an extended member (M2, M5)."""
+
+    node_id: str
+    incarnation: int
+    standing: Standing
+
+
 class Join(msgspec.Struct, frozen=True):
     """Full information about the sender (W3), or about whoever's `join` was relayed."""
 
@@ -41,6 +59,7 @@ class PeerList(msgspec.Struct, frozen=True):
     """Names: `peer_discovery`, `peer_announcement`, or the `members` of an extended peer (M5)."""
 
     records: tuple[PeerRecord, ...]
+    """Only an extended peer names members without an endpoint: it holds a link to them (M8)."""
     refused: int = 0
     """Names left out because they were malformed or too many."""
     discovery: bool = False
@@ -70,6 +89,11 @@ class Heartbeat(msgspec.Struct, frozen=True):
     roots: Roots
     pulled: tuple["Pulled", ...] = ()
     """Plain peers whose state the sender has pulled (A4)."""
+    incarnation: int | None = None
+    """The sender's; greater than in its `join` once it refuted a suspicion."""
+    news: tuple[NewsItem, ...] = ()
+    news_refused: int = 0
+    """Items left out because they were malformed or too many."""
 
 
 class RootExchange(msgspec.Struct, frozen=True):

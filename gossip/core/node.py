@@ -28,6 +28,7 @@ from gossip.core.events import (
     Event,
     Fetched,
     FrameReceived,
+    IncarnationKept,
     Instant,
     LinkBlocked,
     LinkClosed,
@@ -57,10 +58,12 @@ from gossip.core.messages import (
     RootExchange,
     Unknown,
 )
+from gossip.core.news import News
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.reconcile import Repair
 from gossip.core.replica import FLUSH_TIMER, Replica
 from gossip.core.roster import Roster
+from gossip.core.rumors import NEWS_TIMER, Rumors
 from gossip.core.silence import Silence
 from gossip.core.spread import History
 from gossip.core.stats import MemberView, Overview, Stats
@@ -84,11 +87,19 @@ class Node:
         self._replica = Replica(self._context)
         self._repair = Repair(self._context, self._replica)
         self._plain = PlainPeers(self._context, self._replica)
-        self._roster = Roster(self._context)
+        self._rumors = Rumors(self._context)
+        self._roster = Roster(self._context, self._rumors)
+        self._news = News(self._context, self._roster, self._rumors)
         self._contacts = Contacts(self._context, self._roster, self._repair)
         self._silence = Silence(self._context, self._roster, self._contacts, self._plain)
         self._membership = Membership(
-            self._context, self._roster, self._contacts, self._repair, self._plain
+            self._context,
+            self._roster,
+            self._contacts,
+            self._repair,
+            self._plain,
+            self._rumors,
+            self._news,
         )
         self._data_seen = History(config.max_message_history, config.cleanup_timeout)
         self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
@@ -96,6 +107,7 @@ class Node:
         self._timers: dict[str, Callable[[], None]] = {
             FLUSH_TIMER: self._replica.flush,
             DIAL_TIMER: self._contacts.dial_due,
+            NEWS_TIMER: self._rumors.flush,
             _ROUND_TIMER: self._round,
             _HEARTBEAT_TIMER: self._beat,
             _TICK_TIMER: self._tick,
@@ -147,6 +159,7 @@ class Node:
             LinkWritable: lambda event: self._blocked(event.link, None),
             Fetched: self._fetched,
             DialFailed: lambda event: self._contacts.dial_failed(event.url),
+            IncarnationKept: lambda event: self._news.kept(event.incarnation),
             Restored: lambda event: replica.restore(event.entries),
             Started: self._start,
             StopRequested: lambda _: self._stop(),
@@ -266,6 +279,7 @@ class Node:
         self._replica.repair_ties()
         self._plain.tick()
         self._repair.tick()
+        self._news.refute()
         self._silence.tick()
 
     # Links

@@ -136,13 +136,20 @@ class Repair:
         self.name(link, [member.record.node_id for member in self._context.members.active()])
 
     def name(self, link: Link, node_ids: list[str]) -> None:
-        """Tell an extended peer the names of these members."""
+        """Tell an extended peer the names of these members.
+
+        One that cannot be dialed is named only to say that we hold a link to it (M8).
+        """
         context = self._context
         known = (context.members.get(node_id) for node_id in node_ids if node_id != link.peer)
         records = [
             member.record
             for member in known
-            if member is not None and member.record.gossip_endpoint is not None
+            if member is not None
+            and (
+                member.record.gossip_endpoint is not None
+                or context.links.linked(member.record.node_id)
+            )
         ]
         for frame in context.encoder.members(records, context.now.wall, context.updates):
             context.send([link], frame)

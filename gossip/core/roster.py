@@ -1,7 +1,8 @@
 """Changes of the member table, each with what follows from it (M1–M3, M6).
 
 `Members` is the table; here stand the few ways in which it changes: somebody introduced itself,
-spoke, fell silent, left, or was silent for too long. Each tells the operator and the store.
+spoke, fell silent, left, or was silent for too long, and what news may change. Each tells the
+operator, the store, and the others.
 """
 
 import msgspec
@@ -11,14 +12,20 @@ from gossip.core.context import Context
 from gossip.core.effects import ForgetPeer, NoticeKind, StorePeer
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
+from gossip.core.messages import Standing
+from gossip.core.rumors import Rumors
 
 
 class Roster:
     """The only one who changes members."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, rumors: Rumors) -> None:
         self._context = context
+        self._rumors = rumors
         self._members = context.members
+        self._links = context.links
+
+    # By evidence of our own
 
     def introduced(self, record: PeerRecord, *, loopback: bool) -> bool:
         """Somebody introduced itself on its own link. False where there is no room for it."""
@@ -30,6 +37,7 @@ class Roster:
             record = msgspec.structs.replace(record, gossip_endpoint=None)
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
+        buried = self._members.buried(record.node_id)
         try:
             status = self._members.joined(record, now, wall, loopback=loopback)
         except OverflowError:
@@ -42,7 +50,20 @@ class Roster:
         member = self._members.get(record.node_id)
         if member is not None and (before is None or before != member.record):
             self.store(member)
+        if member is not None:
+            known_as = buried if before is None else before.incarnation
+            self._tell_returned(member, known_as, status)
         return True
+
+    def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
+        """Tell others of a later life; let this one refute what they were told of it."""
+        self._rumors.forget(member.record.node_id)
+        if known_as is None or not member.record.extended:
+            return
+        if member.record.incarnation > known_as:
+            self._rumors.tell(member, Standing.ALIVE)
+        elif status is not Status.ACTIVE:
+            self._rumors.accuse(member.record.node_id, known_as)
 
     def store(self, member: Member) -> None:
         """Have a member remembered across restarts, if it can be dialed then (M7)."""
@@ -61,6 +82,7 @@ class Roster:
         elif member.status is Status.SUSPECTED:
             self._members.revive(member, *self._context.now)
             self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id)
+            self._tell_returned(member, member.record.incarnation, Status.SUSPECTED)
         else:
             member.silent_since, member.seen_wall = self._context.now
 
@@ -70,6 +92,7 @@ class Roster:
         endpoint = member.record.gossip_endpoint or "no endpoint"
         detail = f"{why} ({endpoint})"
         self._context.notice(NoticeKind.PEER_SUSPECTED, member.record.node_id, detail)
+        self._rumors.tell(member, Standing.SUSPECT)
 
     def left(self, member: Member) -> None:
         """A member said on its own link that it leaves."""
@@ -78,6 +101,7 @@ class Roster:
         node_id = member.record.node_id
         self._context.emit(ForgetPeer(node_id))
         self._context.notice(NoticeKind.PEER_LEFT, node_id, member.record.gossip_endpoint or "")
+        self._rumors.tell(member, Standing.LEFT)
 
     def remove(self, member: Member) -> None:
         """A member was away for too long, or left long enough ago."""
@@ -85,3 +109,51 @@ class Roster:
         if member.status is not Status.INACTIVE:
             endpoint = member.record.gossip_endpoint or ""
             self._context.notice(NoticeKind.PEER_REMOVED, member.record.node_id, endpoint)
+            self._rumors.tell(member, Standing.DEAD)
+
+    def renewed(self, member: Member, incarnation: int) -> None:
+        """A member said on its own link that it took another incarnation (M1)."""
+        self._members.renew(member, incarnation)
+        self._rumors.tell(member, Standing.ALIVE)
+
+    # By news, of members that we hold no link to
+
+    def is_vouched_for(self, member: Member) -> bool:
+        """Whether a peer that we are linked to holds a link to this member, by its own word."""
+        return any(map(self._links.linked, member.holders))
+
+    def accused(self, member: Member, incarnation: int) -> None:
+        """A peer suspects a member: so do we, until it refutes that."""
+        self._members.renew(member, incarnation)
+        # Its time begins now: nobody looked at it before (M3).
+        member.silent_since = self._context.now.monotonic
+        self.suspect(member, "a peer suspects it")
+
+    def refuted(self, member: Member, incarnation: int, holder: str) -> None:
+        """A peer tells of a later incarnation, which only the member itself can have made."""
+        before = member.status
+        self._members.renew(member, incarnation)
+        self._members.mark(member, Status.ACTIVE)
+        member.silent_since = self._context.now.monotonic
+        # None but this one: of two peers who have it from each other neither knows better.
+        member.holders = (holder,)
+        if before is Status.SUSPECTED:
+            self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id, f"by {holder}")
+        elif before is Status.INACTIVE:
+            self._context.notice(NoticeKind.PEER_JOINED, member.record.node_id, f"by {holder}")
+        self._rumors.tell(member, Standing.ALIVE)
+
+    def vouched_for(self, record: PeerRecord, holder: str) -> None:
+        """A peer names a member that nobody can dial and that it holds a link to (M8)."""
+        if record.node_id == self._context.config.node_id or self._links.linked(record.node_id):
+            return
+        buried = self._members.buried(record.node_id)
+        if buried is not None and record.incarnation <= buried:
+            return
+        try:
+            new = self._members.vouched_for(record, holder, *self._context.now)
+        except OverflowError:
+            self._context.refuse("members-full")
+            return
+        if new:
+            self._context.notice(NoticeKind.PEER_JOINED, record.node_id, f"by {holder}")

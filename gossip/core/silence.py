@@ -61,7 +61,10 @@ class Silence:
         node_id = member.record.node_id
         now = self._context.now.monotonic
         linked = self._links.linked(node_id)
-        status = judge(member, linked=linked, now=now, config=self._config)
+        vouched = not linked and self._roster.is_vouched_for(member)
+        if vouched and member.status is Status.ACTIVE:
+            member.silent_since = now
+        status = judge(member, linked=linked, vouched=vouched, now=now, config=self._config)
         if status is None:
             self._remove(member)
         elif status is Status.SUSPECTED and member.status is Status.ACTIVE:

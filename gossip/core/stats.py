@@ -31,6 +31,8 @@ class Stats(msgspec.Struct, kw_only=True):
     pulls: int = 0
     """State pulls begun because roots differed (A2)."""
     pages_served: int = 0
+    refutations: int = 0
+    """Suspicions of ourselves that we refuted (M1)."""
     links_opened: int = 0
     links_closed: int = 0
     dials: int = 0

@@ -24,6 +24,7 @@ from gossip.core.effects import (
     Effect,
     Fetch,
     ForgetPeer,
+    KeepIncarnation,
     More,
     Notice,
     NoticeKind,
@@ -40,6 +41,7 @@ from gossip.core.events import (
     CommitFailed,
     Committed,
     Event,
+    IncarnationKept,
     Instant,
     LinkClosed,
     LinkId,
@@ -142,6 +144,7 @@ class Driver:
             StoreEntry: lambda effect: self.journal.store_entry(effect.entry),
             StorePeer: lambda effect: self.journal.store_peer(effect.peer),
             ForgetPeer: lambda effect: self.journal.forget_peer(effect.node_id),
+            KeepIncarnation: self._keep_incarnation,
             Reply: self._reply,
             Notice: _tell,
             More: self._note_more,
@@ -284,6 +287,12 @@ class Driver:
 
     def _commit_failed(self, requests: tuple[RequestId, ...], detail: str) -> None:
         self._inbox.post(CommitFailed(requests, detail))
+
+    def _keep_incarnation(self, effect: KeepIncarnation) -> None:
+        incarnation = effect.incarnation
+        self.journal.keep_incarnation(
+            incarnation, lambda: self._inbox.post(IncarnationKept(incarnation))
+        )
 
     def _reply(self, effect: Reply) -> None:
         self._committing.discard(effect.request)

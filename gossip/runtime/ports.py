@@ -48,6 +48,12 @@ class Journal(Protocol):
     def forget_peer(self, node_id: str) -> None:
         """Forget a member, likewise."""
 
+    def keep_incarnation(self, incarnation: int, kept: Callable[[], None]) -> None:
+        """Raise the node's incarnation to this, likewise but at once; then call back `kept` (M1).
+
+        Where a greater one is asked for meanwhile, that one alone is answered.
+        """
+
     @property
     def backlog(self) -> int:
         """Entries and peers waiting to be written behind."""

@@ -82,6 +82,19 @@ class Journal:
         self._behind_peers[node_id] = peer
         self._schedule_behind()
 
+    def keep_incarnation(self, incarnation: int, kept: Callable[[], None]) -> None:
+        """Raise the node's incarnation, tried again while the disk fails; then call `kept`."""
+        self._scheduler.after(self._conditions.fsync, self._renew, incarnation, kept)
+
+    def _renew(self, incarnation: int, kept: Callable[[], None]) -> None:
+        if not self._open:
+            return
+        if self._disk.failing:
+            self._scheduler.after(self._conditions.write_behind, self._renew, incarnation, kept)
+        else:
+            self._disk.incarnation = max(self._disk.incarnation, incarnation)
+            kept()
+
     def crash(self, rng: random.Random) -> None:
         """Lose everything that waits. The commit under way may or may not have reached the disk."""
         self._open = False

@@ -74,6 +74,7 @@ class Process:
                 store.peer.node_id, store.peer
             ),
             effects.ForgetPeer: lambda forget: self._journal.store_peer(forget.node_id, None),
+            effects.KeepIncarnation: self._keep_incarnation,
             effects.Reply: lambda reply: world.ledger.answer(name, reply, node.get, disk),
             effects.Notice: self._note,
             effects.More: self._yield,
@@ -186,6 +187,10 @@ class Process:
         self.feed(events.Resumed())
         while self._held_back and not self._resuming:
             self.received(*self._held_back.popleft())
+
+    def _keep_incarnation(self, effect: effects.KeepIncarnation) -> None:
+        kept = events.IncarnationKept(effect.incarnation)
+        self._journal.keep_incarnation(effect.incarnation, lambda: self.feed(kept))
 
     # Journal
 

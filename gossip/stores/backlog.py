@@ -1,5 +1,6 @@
-"""What waits to be written behind: the newest of each key and of each member."""
+"""What waits to be written behind: the newest of each key, of each member, and of ourselves."""
 
+from collections.abc import Callable
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -9,16 +10,24 @@ from gossip.core.members import PeerRecord
 T = TypeVar("T")
 
 
+class Renewal(NamedTuple):
+    """The node's next incarnation."""
+
+    incarnation: int
+    kept: Callable[[], None]
+
+
 class Learned(NamedTuple):
     """A part of the backlog, taken out to be written."""
 
     entries: dict[str, Entry]
     peers: dict[str, PeerRecord | None]
     """By node id; None is a member to be forgotten."""
+    renewal: Renewal | None = None
 
     @property
     def size(self) -> int:
-        return len(self.entries) + len(self.peers)
+        return len(self.entries) + len(self.peers) + (self.renewal is not None)
 
 
 class Backlog:
@@ -42,10 +51,18 @@ class Backlog:
         """Queue what is known last of a member."""
         self._waiting.peers[node_id] = peer
 
+    def add_renewal(self, renewal: Renewal) -> None:
+        """Queue the node's next incarnation, unless a greater one waits already."""
+        waiting = self._waiting.renewal
+        if waiting is None or waiting.incarnation < renewal.incarnation:
+            self._waiting = self._waiting._replace(renewal=renewal)
+
     def take(self, limit: int) -> Learned:
-        """Take out the oldest, at most `limit`; members, of which there are few, first."""
+        """Take out the oldest, at most `limit`; ourselves and members, which are few, first."""
+        renewal = self._waiting.renewal
+        self._waiting = self._waiting._replace(renewal=None)
         peers = _take(self._waiting.peers, limit)
-        return Learned(_take(self._waiting.entries, limit - len(peers)), peers)
+        return Learned(_take(self._waiting.entries, limit - len(peers)), peers, renewal)
 
     def put_back(self, learned: Learned) -> None:
         """Queue again what could not be written; what is newer and came meanwhile stays."""
@@ -53,6 +70,8 @@ class Backlog:
             self.add_entry(entry)
         for node_id, peer in learned.peers.items():
             self._waiting.peers.setdefault(node_id, peer)
+        if learned.renewal is not None:
+            self.add_renewal(learned.renewal)
 
 
 def _take(waiting: dict[str, T], limit: int) -> dict[str, T]:

@@ -30,8 +30,14 @@ from gossip.core.entries import Entry
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
 from gossip.runtime.ports import Committed, Failed
-from gossip.stores.backlog import Backlog, Learned
-from gossip.stores.rows import delete_peers, raise_clock_floor, upsert_entries, upsert_peers
+from gossip.stores.backlog import Backlog, Learned, Renewal
+from gossip.stores.rows import (
+    delete_peers,
+    raise_clock_floor,
+    raise_incarnation,
+    upsert_entries,
+    upsert_peers,
+)
 
 log = structlog.get_logger("gossip")
 
@@ -133,6 +139,16 @@ class DatabaseJournal:
     def forget_peer(self, node_id: str) -> None:
         """Forget a member, written behind."""
         self._store_peer(node_id, None)
+
+    def keep_incarnation(self, incarnation: int, kept: Callable[[], None]) -> None:
+        """Raise the node's incarnation at once, then call back `kept`."""
+        with self._changed:
+            if self._over:
+                return
+            self._backlog.add_renewal(Renewal(incarnation, kept))
+            if self.error is None:
+                self._due = monotonic()
+            self._changed.notify()
 
     @property
     def backlog(self) -> int:
@@ -242,6 +258,8 @@ class DatabaseJournal:
                 upsert_peers(self._alias, kept)
             if forgotten:
                 delete_peers(self._alias, forgotten)
+            if learned.renewal is not None:
+                raise_incarnation(self._alias, learned.renewal.incarnation)
 
     def _durable(self, group: _Group) -> None:
         if self.error is not None:
@@ -252,6 +270,8 @@ class DatabaseJournal:
             self._retry = RETRY_FIRST
         if group.learned.size:
             self._call_back(self._watch_room)
+        if group.learned.renewal is not None:
+            self._call_back(group.learned.renewal.kept)
         if group.writes:
             self.last_commit_seconds = monotonic() - group.writes[0].since
             self.max_commit_seconds = max(self.max_commit_seconds, self.last_commit_seconds)

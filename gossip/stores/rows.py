@@ -79,6 +79,13 @@ def raise_clock_floor(alias: str, clock_floor: int) -> None:
     )
 
 
+def raise_incarnation(alias: str, incarnation: int) -> None:
+    """Raise the persisted incarnation to this (M1); never lowers it."""
+    NodeRow.objects.using(alias).filter(pk=NodeRow.ONLY, incarnation__lt=incarnation).update(
+        incarnation=incarnation
+    )
+
+
 def entry_to_row(entry: Entry) -> EntryTuple:
     """The columns of an entry. Computes its hashes if nobody needed them before."""
     return (

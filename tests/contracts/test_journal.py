@@ -37,6 +37,9 @@ class Store(Protocol):
     async def clock_floor(self) -> int:
         """Likewise."""
 
+    async def next_incarnation(self) -> int:
+        """Of a life that begins now, at the first millisecond."""
+
 
 class DatabaseStore:
     def __init__(self, file: Path, alias: str) -> None:
@@ -58,6 +61,9 @@ class DatabaseStore:
 
     async def clock_floor(self) -> int:
         return (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).clock_floor
+
+    async def next_incarnation(self) -> int:
+        return (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).incarnation
 
 
 class Writers:
@@ -164,6 +170,32 @@ async def test_a_forgotten_member_is_removed(store: Store) -> None:
     writers.journal.forget_peer("a")
     await writers.journal.close()
     assert await store.peers() == []
+
+
+async def test_an_incarnation_is_durable_before_it_is_told(store: Store) -> None:
+    writers, kept = Writers(store), asyncio.Event()
+    writers.journal.keep_incarnation(500, kept.set)
+    async with asyncio.timeout(5):
+        await kept.wait()
+    assert await store.next_incarnation() == 501
+    await writers.journal.close()
+
+
+async def test_of_several_incarnations_the_greatest_is_kept_and_answered(store: Store) -> None:
+    writers, kept = Writers(store), list[int]()
+    with store.failing():
+        for incarnation in (500, 700, 600):
+            writers.journal.keep_incarnation(incarnation, lambda: kept.append(1))
+        writers.journal.keep_incarnation(800, lambda: kept.append(800))
+        writers.commit(1, entry("mine"))
+        await writers.answered(1)
+        assert kept == []
+    await until(lambda: writers.journal.backlog == 0)
+    await until(lambda: 800 in kept)
+    assert await store.next_incarnation() == 801
+    await writers.journal.close()
+    writers.journal.keep_incarnation(900, lambda: kept.append(900))
+    assert await store.next_incarnation() == 802
 
 
 async def test_the_backlog_counts_each_key_and_member_once(store: Store) -> None:

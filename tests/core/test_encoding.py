@@ -18,8 +18,10 @@ from gossip.core.messages import (
     Heartbeat,
     Join,
     Message,
+    NewsItem,
     PeerList,
     Roots,
+    Standing,
 )
 from gossip.core.roots import Root
 from tests.support.core import config, strict_json
@@ -172,10 +174,17 @@ def test_w8_our_heartbeats() -> None:
     plain = strict_json(encoder().plain_heartbeat(WALL, 4))
     assert plain["ttl"] == 1
     assert plain["data"] == {"timestamp": WALL, "status": "active", "version": 4}
-    frame = encoder().heartbeat(ROOTS, 7, (), WALL, 4)
+    news = [NewsItem("a", 5, Standing.SUSPECT)]
+    frame = encoder().heartbeat(ROOTS, 7, (), news, WALL, 4)
     assert decode(frame, LIMITS).ttl == 0
-    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS)
-    assert strict_json(frame)["data"]["incarnation"] == 7
+    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, tuple(news))
+    assert strict_json(frame)["data"]["news"] == [["a", 5, "suspect"]]
+
+
+def test_m5_no_more_than_eight_items_of_news_go_into_a_heartbeat() -> None:
+    news = [NewsItem(f"{number}", 5, Standing.DEAD) for number in range(9)]
+    frame = encoder().heartbeat(ROOTS, 7, (), news, WALL, 4)
+    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, tuple(news[:8]))
 
 
 def test_w4_our_names_are_paged_under_the_limit() -> None:

@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gossip.core.entries import MAX_VERSION, Entry
+from tests.support.core import ME
 from tests.support.frames import (
+    WALL,
     Frame,
     exchange,
     heartbeat,
@@ -62,11 +64,17 @@ _root = st.builds(root, st.integers(0, 3), st.integers(0, 3)) | values
 _wire_entry = st.builds(wire, entries) | values
 
 
+_incarnation = st.sampled_from([WALL, WALL + 1, WALL + 90_000, WALL + 10**9]) | values
+_standing = st.sampled_from(["alive", "suspect", "left", "dead"])
+_news_item = st.tuples(_sender | st.just(ME), _incarnation, _standing).map(list) | values
+
+
 _frames: st.SearchStrategy[Frame] = st.one_of(
     st.builds(join, _sender, ttl=_ttl, root=_root, mroot=_root),
     st.builds(plain_join, _sender, ttl=_ttl),
     st.builds(names, _sender, st.lists(texts, max_size=3)),
     st.builds(heartbeat, _sender, ttl=_ttl, root=_root, mroot=_root),
+    st.builds(heartbeat, _sender, incarnation=_incarnation, news=st.lists(_news_item, max_size=9)),
     st.builds(
         lambda sender, ttl: message("leave", sender, {"reason": "x"}, ttl, unknown=[1.5]),
         _sender,

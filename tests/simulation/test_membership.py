@@ -192,3 +192,63 @@ def test_m8_a_node_that_nobody_can_dial_is_suspected_two_heartbeats_after_its_li
     assert cluster.notices(*DETECTED) == []
     cluster.run(1.5)
     assert set(cluster.statuses("n000").values()) == {"active", "suspected"}
+
+
+def test_m8_nodes_that_nobody_can_dial_list_each_other_while_somebody_is_linked_to_both() -> None:
+    cluster = Cluster(1, 5, unreachable={"n003", "n004"})
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=15)
+    cluster.run(120)
+    assert cluster.complete()
+    assert cluster.notices(*DETECTED) == []
+    cluster.write("n003", "k", b"1")
+    cluster.wait_for(lambda: cluster.visible("k", b"1"), within=1)
+    cluster.stop("n004")
+    cluster.wait_for(lambda: cluster.statuses("n003").get("n004") != "active", within=1)
+    cluster.wait_for(cluster.complete, within=90, every=1.0)
+
+
+def test_m2_two_nodes_cut_off_from_each_other_stay_members_while_others_see_both() -> None:
+    cluster = formed(5)
+    cluster.partition(["n003"], ["n004"], reset=True)
+    cluster.run(300)
+    assert cluster.complete()
+    assert cluster.notices(NoticeKind.PEER_REMOVED) == []
+    # Each suspected the other, and was told better once.
+    assert len(cluster.notices(NoticeKind.PEER_SUSPECTED)) <= 4
+    assert sum(_refutations(cluster, host.name) for host in cluster.up) <= 4
+    cluster.kill("n004")
+    cluster.wait_for(lambda: suspected_by_all(cluster, "n004"), within=1)
+    cluster.wait_for(lambda: unlisted_by_all(cluster, "n004"), within=70, every=0.5)
+    cluster.run(60)
+    assert unlisted_by_all(cluster, "n004")
+
+
+def test_m1_a_node_that_stalled_refutes_and_its_incarnation_is_known_to_all() -> None:
+    cluster = formed(5)
+    cluster.partition(["n004"])
+    others = [name for name in cluster.hosts if name != "n004"]
+    cluster.wait_for(
+        lambda: all(cluster.statuses(name)["n004"] == "suspected" for name in others),
+        within=40,
+        every=0.5,
+    )
+    cluster.heal()
+    cluster.wait_for(cluster.complete, within=15)
+    cluster.run(5)
+    assert _refutations(cluster, "n004") >= 1
+    host = cluster.hosts["n004"]
+    own = host.node.overview(host.clock()).me.incarnation
+    known = [
+        member.record.incarnation
+        for other in cluster.up
+        for member in other.node.members()
+        if member.record.node_id == "n004"
+    ]
+    assert known == [own] * 4
+    assert host.disk.incarnation == own
+
+
+def _refutations(cluster: Cluster, name: str) -> int:
+    host = cluster.hosts[name]
+    return host.node.overview(host.clock()).stats.refutations

@@ -1,6 +1,6 @@
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
-from gossip.stores.backlog import Backlog
+from gossip.stores.backlog import Backlog, Renewal
 
 
 def entry(key: str, version: int = 1) -> Entry:
@@ -53,3 +53,18 @@ def test_putting_back_keeps_the_last_word_about_a_member() -> None:
     backlog.add_peer("a", None)
     backlog.put_back(taken)
     assert backlog.take(10).peers == {"a": None}
+
+
+def test_of_our_own_incarnations_the_greatest_waits_and_is_taken_first() -> None:
+    backlog = Backlog()
+    renewals = {number: Renewal(number, lambda: None) for number in (5, 7, 6)}
+    for renewal in renewals.values():
+        backlog.add_renewal(renewal)
+    backlog.add_peer("a", None)
+    assert len(backlog) == 2
+    taken = backlog.take(1)
+    assert taken.renewal is renewals[7]
+    backlog.put_back(taken)
+    backlog.add_renewal(renewals[6])
+    assert backlog.take(1).renewal is renewals[7]
+    assert len(backlog) == 0

@@ -14,6 +14,7 @@ from gossip.stores.rows import (
     entry_from_row,
     entry_to_row,
     raise_clock_floor,
+    raise_incarnation,
     upsert_entries,
     upsert_peers,
 )
@@ -116,6 +117,14 @@ def test_the_clock_floor_only_rises(alias: str) -> None:
         raise_clock_floor(alias, 500)
         raise_clock_floor(alias, 400)
     assert begin_life("me", 2, alias=alias).clock_floor == 500
+
+
+def test_the_incarnation_only_rises(alias: str) -> None:
+    begin_life("me", 1, alias=alias)
+    with transaction.atomic(using=alias):
+        raise_incarnation(alias, 500)
+        raise_incarnation(alias, 400)
+    assert begin_life("me", 2, alias=alias).incarnation == 501
 
 
 def test_the_database_sorts_keys_as_python_does(alias: str) -> None:

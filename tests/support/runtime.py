@@ -160,6 +160,10 @@ class MemoryJournal:
     def forget_peer(self, node_id: str) -> None:
         self.calls.append(node_id)
 
+    def keep_incarnation(self, incarnation: int, kept: Callable[[], None]) -> None:
+        self.calls.append(incarnation)
+        kept()
+
     async def wait_for_room(self) -> None:
         await self.room.wait()
 

@@ -1,0 +1,127 @@
+"""What peers tell of members, and how a member refutes what is told of itself (M1, M2, M5).
+
+Theory of operation. An item is (id, incarnation, standing). Of a member that we hold a link to it
+changes nothing: we see for ourselves, and hand an accusation to the accused. Of any other member
+`suspect` counts, and so does `alive` of a later incarnation. Who hears itself accused takes a later
+incarnation, makes it durable, and says so at once: nobody else can, so it ends the suspicion
+wherever it is heard.
+
+    Das, Gupta, Motivala: SWIM (2002), section 4.2; here `dead` and `left` from a third party are
+    no more than `suspect`, so that every death has its refutation.
+"""
+
+import msgspec
+
+from gossip.core.context import Context
+from gossip.core.effects import KeepIncarnation
+from gossip.core.links import Link
+from gossip.core.members import Member, PeerRecord, Status
+from gossip.core.messages import NewsItem, Standing
+from gossip.core.roster import Roster
+from gossip.core.rumors import Rumors
+
+
+class News:
+    """Takes news from linked extended peers, and refutes for ourselves."""
+
+    def __init__(self, context: Context, roster: Roster, rumors: Rumors) -> None:
+        self._context = context
+        self._config = context.config
+        self._roster = roster
+        self._rumors = rumors
+        self._members = context.members
+        self._links = context.links
+        self._accused = 0
+        """The latest incarnation of ours that somebody suspects."""
+        self._keeping = False
+        """The store has our next incarnation and did not answer yet."""
+        self._refuted_at: float | None = None
+
+    # Of others
+
+    def heard(self, link: Link, items: tuple[NewsItem, ...]) -> None:
+        """Items that came from a linked extended peer."""
+        for item in items:
+            if item.incarnation > self._latest(item.standing):
+                self._context.refuse("incarnation")
+            elif item.node_id == self._config.node_id:
+                self._heard_of_ourselves(item)
+            elif item.standing is Standing.ALIVE:
+                self._heard_alive(link, item.node_id, item.incarnation)
+            else:
+                self._heard_suspect(item)
+
+    def _latest(self, standing: Standing) -> float:
+        """The greatest incarnation believed: half of the skew is left for a refutation (M1)."""
+        part = 1.0 if standing is Standing.ALIVE else 0.5
+        return self._context.now.wall + part * self._config.max_clock_skew * 1000
+
+    def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
+        member = self._members.get(node_id)
+        if member is None:
+            buried = self._members.buried(node_id)
+            if buried is not None and incarnation > buried:
+                self._members.exhume(node_id)
+        elif incarnation > member.record.incarnation and not self._links.linked(node_id):
+            self._roster.refuted(member, incarnation, link.peer or "")
+
+    def _heard_suspect(self, item: NewsItem) -> None:
+        member = self._members.get(item.node_id)
+        if member is None or item.incarnation < member.record.incarnation:
+            return
+        if self._links.linked(item.node_id):
+            self._rumors.accuse(item.node_id, item.incarnation)
+        elif member.status is Status.ACTIVE and member.record.extended:
+            self._roster.accused(member, item.incarnation)
+
+    def named(self, link: Link, record: PeerRecord) -> None:
+        """A linked extended peer names a member, with its incarnation.
+
+        Without an endpoint, it can be reached through those only who hold a link to it (M8).
+        """
+        if record.incarnation > self._latest(Standing.ALIVE):
+            self._context.refuse("incarnation")
+            return
+        self._heard_alive(link, record.node_id, record.incarnation)
+        if record.gossip_endpoint is None and record.extended:
+            self._roster.vouched_for(record, link.peer or "")
+
+    def renewed(self, link: Link, member: Member, incarnation: int) -> None:
+        """A member says on its own link that it took another incarnation."""
+        if incarnation <= member.record.incarnation:
+            return
+        if incarnation > self._latest(Standing.ALIVE):
+            self._context.refuse("incarnation")
+            return
+        self._roster.renewed(member, incarnation)
+        link.incarnation = incarnation
+        link.record = member.record
+
+    # Of ourselves
+
+    def _heard_of_ourselves(self, item: NewsItem) -> None:
+        if item.standing is not Standing.ALIVE:
+            self._accused = max(self._accused, item.incarnation)
+            self.refute()
+
+    def refute(self) -> None:
+        """Take a later incarnation if somebody suspects this one; no more often than allowed."""
+        context, now = self._context, self._context.now
+        too_soon = (
+            self._refuted_at is not None
+            and now.monotonic - self._refuted_at < self._config.refute_again
+        )
+        if self._keeping or too_soon or self._accused < context.me.incarnation:
+            return
+        self._keeping = True
+        context.emit(KeepIncarnation(max(self._accused + 1, now.wall)))
+
+    def kept(self, incarnation: int) -> None:
+        """Our next incarnation is durable: say so (M1)."""
+        context = self._context
+        self._keeping = False
+        self._refuted_at = context.now.monotonic
+        context.me = msgspec.structs.replace(context.me, incarnation=incarnation)
+        context.stats.refutations += 1
+        self._members.changed()
+        self._rumors.tell_renewed()

@@ -1,0 +1,118 @@
+"""News of members that waits to be told (M5).
+
+Theory of operation. A change of a member's standing or incarnation goes out on all extended links
+within `Config.news_delay`, then rides on heartbeats, until it was told a number of times that is
+logarithmic in the size of the cluster: enough for everybody to hear it from somebody. News that
+accuses a member goes to that member as well, on its own link, so that it can refute it (M2).
+
+Plain peers have no incarnation and could refute nothing: there is no news of them.
+"""
+
+from math import ceil, log2
+
+import msgspec
+
+from gossip.core.context import Context
+from gossip.core.links import Link
+from gossip.core.members import Member
+from gossip.core.messages import NewsItem, Roots, Standing
+
+NEWS_TIMER = "news"
+
+
+class _Rumor(msgspec.Struct):
+    item: NewsItem
+    told: int = 0
+
+
+class Rumors:
+    """What is to be told, to everybody or to the accused."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._members = context.members
+        self._links = context.links
+        self._rumors: dict[str, _Rumor] = {}
+        """By node id: of each member the newest alone."""
+        self._accusations: dict[str, int] = {}
+        """By node id: the incarnation in which others were told to suspect it."""
+        self._renewed = False
+        """Our own incarnation is to be told."""
+        self._timer_set = False
+
+    def tell(self, member: Member, standing: Standing) -> None:
+        """A member changed."""
+        node_id = member.record.node_id
+        self._rumors.pop(node_id, None)
+        if not member.record.extended:
+            return
+        if len(self._rumors) >= self._context.config.limits.rumors:
+            del self._rumors[max(self._rumors.values(), key=_told).item.node_id]
+        item = NewsItem(node_id, member.record.incarnation, standing)
+        self._rumors[node_id] = _Rumor(item)
+        self._soon()
+
+    def tell_renewed(self) -> None:
+        """We have another incarnation: the next frame says so."""
+        self._renewed = True
+        self._soon()
+
+    def accuse(self, node_id: str, incarnation: int) -> None:
+        """Hand a suspicion to the member itself, to be refuted."""
+        self._accusations[node_id] = max(incarnation, self._accusations.get(node_id, 0))
+        self._soon()
+
+    def forget(self, node_id: str) -> None:
+        """What was to be told of this member is over: it is here."""
+        self._rumors.pop(node_id, None)
+
+    def for_heartbeat(self) -> tuple[NewsItem, ...]:
+        """What to tell in a heartbeat that goes out now."""
+        return self._take(sorted(self._rumors.values(), key=_told))
+
+    def _take(self, rumors: list[_Rumor]) -> tuple[NewsItem, ...]:
+        times = ceil(log2(len(self._members) + 2))
+        taken = rumors[: self._context.config.limits.news]
+        for rumor in taken:
+            rumor.told += 1
+            if rumor.told >= times:
+                del self._rumors[rumor.item.node_id]
+        return tuple(rumor.item for rumor in taken)
+
+    def _soon(self) -> None:
+        if not self._timer_set:
+            self._timer_set = True
+            self._context.set_timer(NEWS_TIMER, self._context.config.news_delay)
+
+    def flush(self) -> None:
+        """Tell what nobody was told yet; come back if that was too much for one frame."""
+        self._timer_set = False
+        fresh = [rumor for rumor in self._rumors.values() if not rumor.told]
+        news = self._take(fresh)
+        if news or self._renewed:
+            self._renewed = False
+            self._send([link for link in self._links.best() if link.extended], news)
+        for node_id, incarnation in list(self._accusations.items()):
+            self._hand_over(node_id, incarnation)
+        if len(news) < len(fresh) or self._accusations:
+            self._soon()
+
+    def _hand_over(self, node_id: str, incarnation: int) -> None:
+        member, links = self._members.get(node_id), self._links.to(node_id)
+        if member is None or not links or member.record.incarnation > incarnation:
+            # Gone, or it has refuted that already.
+            del self._accusations[node_id]
+        elif usable := [link for link in links if link.usable]:
+            del self._accusations[node_id]
+            self._send(usable[-1:], (NewsItem(node_id, incarnation, Standing.SUSPECT),))
+
+    def _send(self, links: list[Link], news: tuple[NewsItem, ...]) -> None:
+        context = self._context
+        frame = context.encoder.heartbeat(
+            Roots(None, None), context.me.incarnation, (), news, context.now.wall, context.updates
+        )
+        context.send(links, frame)
+
+
+def _told(rumor: _Rumor) -> int:
+    return rumor.told

@@ -1,0 +1,532 @@
+"""What peers tell of members, and refutations (M1, M2, M3, M5, M8)."""
+
+from typing import Any
+
+import pytest
+
+from gossip.core.config import Limits
+from gossip.core.effects import Effect, KeepIncarnation, NoticeKind
+from gossip.core.events import DialFailed, IncarnationKept
+from tests.support.core import ME, Subject, closed, dials, notices, pushed, remembered, sent
+from tests.support.frames import (
+    WALL,
+    Frame,
+    endpoint,
+    exchange,
+    heartbeat,
+    join,
+    message,
+    plain_join,
+)
+
+DAY = 86_400_000
+"""Milliseconds: the allowed skew."""
+
+
+def news(sender: str, *items: object, **fields: Any) -> Frame:
+    """A heartbeat of an extended peer that brings news."""
+    return heartbeat(sender, news=items, **fields)
+
+
+def told(effects: list[Effect], link: int | None = None) -> list[list[object]]:
+    """The items of news that were sent."""
+    frames = [frame for frame in sent(effects, link) if frame["type"] == "heartbeat"]
+    return [item for frame in frames for item in frame["data"].get("news", ())]
+
+
+def kept(effects: list[Effect]) -> list[int]:
+    """The incarnations that the store is to keep."""
+    return [effect.incarnation for effect in effects if isinstance(effect, KeepIncarnation)]
+
+
+def unlinked(**config: Any) -> Subject:
+    """Linked to `a`, with a member `b` that it holds no link to."""
+    subject = Subject(dial_backoff=1e6, dial_backoff_max=1e6, **config)
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.lose(2)
+    return subject
+
+
+def out_of_reach(**config: Any) -> Subject:
+    """Linked to `a`, which vouches for a member `n` that nobody can dial."""
+    subject = Subject(**config)
+    subject.joined(1, "a")
+    subject.receive(1, named("a", "n"))
+    return subject
+
+
+def named(sender: str, *node_ids: str, incarnation: int = WALL) -> Frame:
+    """An extended peer names members that it holds a link to and nobody can dial."""
+    peers = [
+        {"id": node_id, "capabilities": ["gx1"], "incarnation": incarnation} for node_id in node_ids
+    ]
+    return exchange(sender, "members", peers=peers)
+
+
+# Of a member that we hold no link to
+
+
+def test_m3_an_unrefuted_suspicion_counts_of_a_member_without_a_link() -> None:
+    subject = unlinked()
+    effects = subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    assert notices(effects) == [(NoticeKind.PEER_SUSPECTED, "b")]
+    assert subject.statuses() == {"a": "active", "b": "suspected"}
+
+
+@pytest.mark.parametrize("standing", ["dead", "left"])
+def test_m2_dead_and_left_from_a_third_party_are_suspicions(standing: str) -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL, standing]))
+    assert subject.statuses()["b"] == "suspected"
+
+
+def test_m3_who_is_suspected_by_news_has_the_whole_time_before_it_is_removed() -> None:
+    subject = unlinked()
+    subject.hear(300, a=1)
+    subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    subject.hear(55, a=1)
+    assert subject.statuses() == {"a": "active", "b": "suspected"}
+    subject.hear(10, a=1)
+    assert subject.statuses() == {"a": "active"}
+
+
+def test_m1_a_later_incarnation_refutes() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    subject.receive(1, news("a", ["b", WALL, "alive"]))
+    assert subject.statuses()["b"] == "suspected"
+    effects = subject.receive(1, news("a", ["b", WALL + 1, "alive"]))
+    assert notices(effects) == [(NoticeKind.PEER_REFUTED, "b")]
+    assert subject.statuses()["b"] == "active"
+
+
+def test_m1_news_of_an_earlier_incarnation_says_nothing() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL - 1, "suspect"]))
+    assert subject.statuses()["b"] == "active"
+
+
+def test_m3_a_dial_that_fails_proves_nothing_while_a_peer_has_heard_from_it() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.lose(2)
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint("b"), refused=False))
+    assert subject.statuses()["b"] == "suspected"
+    subject.receive(1, news("a", ["b", WALL + 1, "alive"]))
+    for url in dials(subject.hear(60, a=1)):
+        subject.handle(DialFailed(url, refused=False))
+    assert subject.statuses() == {"a": "active", "b": "active"}
+    # Without whom it was heard from, our own dials are all there is.
+    subject.lose(1)
+    for url in dials(subject.wait(10)):
+        subject.handle(DialFailed(url, refused=False))
+    assert subject.statuses() == {"a": "suspected", "b": "suspected"}
+
+
+def test_m5_what_news_changed_is_passed_on_and_what_it_did_not_is_not() -> None:
+    subject = unlinked()
+    subject.joined(3, "c")
+    for _ in range(2):
+        subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    assert told(subject.wait(0.1), 3) == [["b", WALL, "suspect"]]
+    subject.receive(1, news("a", ["b", WALL, "suspect"], ["x", WALL, "dead"]))
+    assert told(subject.wait(0.1), 3) == []
+
+
+# Of a member that we hold a link to
+
+
+def test_m2_an_accusation_is_handed_to_a_linked_member_and_changes_nothing() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    effects = subject.receive(1, news("a", ["b", WALL, "dead"])) + subject.wait(0.1)
+    assert told(effects, 2) == [["b", WALL, "suspect"]]
+    assert told(effects, 1) == []
+    assert (subject.statuses(), closed(effects)) == ({"a": "active", "b": "active"}, {})
+    assert told(subject.wait(0.1)) == []
+
+
+def test_m2_a_refuted_accusation_is_not_handed_over_again() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.receive(2, heartbeat("b", incarnation=WALL + 5))
+    subject.wait(0.1)
+    effects = subject.receive(1, news("a", ["b", WALL, "suspect"])) + subject.wait(0.1)
+    assert told(effects, 2) == []
+
+
+def test_m1_a_member_that_took_another_incarnation_is_passed_on() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.receive(2, heartbeat("b", incarnation=WALL + 5))
+    assert told(subject.wait(0.1), 1) == [["b", WALL + 5, "alive"]]
+    assert subject.node.members()[1].record.incarnation == WALL + 5
+
+
+def test_m2_a_member_speaks_for_itself_whatever_its_incarnation() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.receive(1, news("a", ["a", WALL, "suspect"], ["a", WALL + 9, "alive"]))
+    assert subject.statuses() == {"a": "active"}
+    assert subject.node.members()[0].record.incarnation == WALL
+
+
+def test_plain_peers_are_no_subject_of_news() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    subject.lose(2)
+    subject.receive(1, news("a", ["p", WALL, "suspect"]))
+    assert subject.statuses()["p"] == "active"
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint("p"), refused=True))
+    assert subject.statuses()["p"] == "suspected"
+    assert told(subject.wait(0.1)) == []
+
+
+def test_r6_a_plain_link_brings_no_news() -> None:
+    subject = unlinked()
+    subject.plain(3, "p")
+    subject.receive(3, news("p", ["b", WALL, "suspect"], ttl=1))
+    assert subject.statuses()["b"] == "active"
+
+
+# What we tell
+
+
+def test_m5_a_suspicion_of_ours_goes_out_at_once_then_rides_on_heartbeats() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.lose(2)
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint("b"), refused=True))
+    assert told(subject.wait(0.03), 1) == [["b", WALL, "suspect"]]
+    # Twice for a cluster of three: log2 of it.
+    assert told(subject.hear(35, a=1), 1) == [["b", WALL, "suspect"]]
+
+
+def test_m5_a_planned_stop_and_a_removal_are_told() -> None:
+    subject = Subject(dial_backoff_max=1e6)
+    for link, node_id in enumerate("abc", start=1):
+        subject.joined(link, node_id)
+    subject.receive(2, message("leave", "b", {"reason": "shutdown"}, 5))
+    assert told(subject.wait(0.1), 1) == [["b", WALL, "left"]]
+    subject.lose(3)
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint("c"), refused=True))
+    effects = subject.hear(70, a=1)
+    assert ["c", WALL, "suspect"] in told(effects, 1)
+    assert ["c", WALL, "dead"] in told(effects, 1)
+
+
+def test_m5_a_newcomer_is_announced_by_name_and_no_news() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    effects = subject.joined(2, "b") + subject.wait(0.1)
+    assert told(effects) == []
+
+
+def test_m5_a_later_life_is_told() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.lose(2)
+    subject.joined(3, "b", incarnation=WALL + 7)
+    assert told(subject.wait(0.1), 1) == [["b", WALL + 7, "alive"]]
+
+
+def test_m5_many_news_go_out_in_heartbeats_of_eight() -> None:
+    subject = Subject(heartbeat_interval=3_600.0, suspicion_timeout=20.0, cleanup_timeout=7_200.0)
+    subject.joined(1, "a")
+    for number in range(20):
+        subject.joined(10 + number, f"b{number:02}")
+    effects = []
+    for _ in range(22):
+        effects += subject.wait(1.0) + subject.receive(1, heartbeat("a"))
+    frames = [frame for frame in sent(effects, 1) if frame["type"] == "heartbeat"]
+    assert [len(frame["data"].get("news", ())) for frame in frames] == [8, 8, 4]
+
+
+def test_the_news_that_waits_is_bounded() -> None:
+    limits = Limits(rumors=3)
+    subject = Subject(limits=limits, suspicion_timeout=20.0, heartbeat_interval=3_600.0)
+    subject.joined(1, "a")
+    for number in range(10):
+        subject.joined(10 + number, f"b{number}")
+    effects = []
+    for _ in range(22):
+        effects += subject.wait(1.0) + subject.receive(1, heartbeat("a"))
+    assert len(told(effects, 1)) == 3
+
+
+def test_w8_a_heartbeat_that_only_brings_news_says_nothing_of_roots() -> None:
+    subject = unlinked()
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint("b"), refused=True))
+    [frame] = sent(subject.wait(0.1), 1)
+    assert frame["data"].keys() == {"timestamp", "status", "version", "incarnation", "news"}
+    pulls = subject.node.stats.pulls
+    subject.receive(1, frame | {"from": "a", "messageId": "other"})
+    assert subject.node.stats.pulls == pulls
+
+
+# Of ourselves
+
+
+def test_m1_a_refutation_is_durable_before_it_is_told() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    effects = subject.receive(1, news("a", [ME, WALL, "suspect"])) + subject.wait(1.0)
+    assert kept(effects) == [WALL + 1]
+    assert {
+        frame["data"]["incarnation"]
+        for frame in sent(subject.hear(10, a=1), 1)
+        if frame["type"] == "heartbeat"
+    } == {WALL}
+    effects = subject.handle(IncarnationKept(WALL + 1)) + subject.wait(0.03)
+    [frame] = sent(effects, 1)
+    assert (frame["type"], frame["data"]["incarnation"]) == ("heartbeat", WALL + 1)
+    assert subject.node.stats.refutations == 1
+
+
+def test_m1_a_refutation_is_no_earlier_than_the_clock() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.wait(5.0)
+    assert kept(subject.receive(1, news("a", [ME, WALL, "dead"]))) == [subject.wall]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [[ME, WALL - 1, "suspect"], [ME, WALL, "alive"], [ME, WALL + 9, "alive"]],
+)
+def test_m1_what_accuses_nobody_is_not_refuted(item: list[object]) -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    effects = subject.receive(1, news("a", item)) + subject.wait(2.0)
+    assert kept(effects) == []
+
+
+def test_m1_refutations_are_no_more_than_one_a_second() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    incarnations = list[int]()
+    for _ in range(100):
+        current = subject.node.overview(subject.now).me.incarnation
+        effects = subject.receive(1, news("a", [ME, current, "suspect"])) + subject.wait(0.1)
+        for incarnation in kept(effects):
+            incarnations.append(incarnation)
+            subject.handle(IncarnationKept(incarnation))
+    assert 9 <= len(incarnations) <= 11
+    assert incarnations == sorted(set(incarnations))
+
+
+@pytest.mark.parametrize(
+    ("standing", "ahead", "taken"),
+    [
+        ("suspect", DAY // 2, True),
+        ("suspect", DAY // 2 + 1, False),
+        ("alive", DAY, True),
+        ("alive", DAY + 1, False),
+    ],
+)
+def test_m1_incarnations_of_the_future_are_refused(standing: str, ahead: int, taken: bool) -> None:
+    subject = unlinked()
+    if standing == "alive":
+        subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    before = subject.statuses()["b"]
+    subject.receive(1, news("a", ["b", subject.wall + ahead, standing]))
+    assert (subject.statuses()["b"] != before) is taken
+    assert subject.refused["incarnation"] == (0 if taken else 1)
+
+
+def test_m1_an_incarnation_of_the_future_on_its_own_link_is_refused() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.receive(1, heartbeat("a", incarnation=WALL + DAY + 1))
+    assert subject.refused["incarnation"] == 1
+    assert subject.node.members()[0].record.incarnation == WALL
+
+
+def test_m1_who_returns_refutes_what_others_were_told_of_it() -> None:
+    subject = Subject(heartbeat_interval=20.0, suspicion_timeout=30.0)
+    subject.joined(1, "a")
+    subject.wait(31.0)
+    assert subject.statuses() == {"a": "suspected"}
+    effects = subject.receive(1, heartbeat("a")) + subject.wait(0.1)
+    assert told(effects, 1) == [["a", WALL, "suspect"]]
+
+
+def test_m1_who_was_buried_and_returns_in_the_same_life_refutes_it() -> None:
+    subject = without_buried("b")
+    effects = subject.joined(3, "b", incarnation=WALL) + subject.wait(0.1)
+    assert (told(effects, 1), told(effects, 3)) == ([], [["b", WALL, "suspect"]])
+
+
+def test_m5_who_was_buried_and_returns_in_a_later_life_is_told() -> None:
+    subject = without_buried("b")
+    effects = subject.joined(3, "b", incarnation=WALL + 1) + subject.wait(0.1)
+    assert told(effects, 1) == [["b", WALL + 1, "alive"]]
+
+
+def without_buried(node_id: str) -> Subject:
+    """Linked to `a`; this member was removed."""
+    subject = unlinked()
+    subject.wait(0.1)
+    subject.handle(DialFailed(endpoint(node_id), refused=True))
+    subject.hear(70, a=1)
+    assert subject.statuses() == {"a": "active"}
+    return subject
+
+
+# Members that nobody can dial
+
+
+def test_m8_a_member_that_nobody_can_dial_is_listed_on_the_word_of_who_is_linked_to_it() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    effects = subject.receive(1, named("a", "n"))
+    assert notices(effects) == [(NoticeKind.PEER_JOINED, "n")]
+    assert dials(effects + subject.hear(300, a=1)) == []
+    assert subject.statuses() == {"a": "active", "n": "active"}
+    assert remembered(effects) == []
+
+
+def test_m8_it_is_suspected_two_heartbeats_after_the_last_who_vouched_is_gone() -> None:
+    subject = out_of_reach()
+    subject.joined(2, "b")
+    subject.receive(2, named("b", "n"))
+    subject.lose(1)
+    subject.hear(60, b=2)
+    assert subject.statuses()["n"] == "active"
+    subject.lose(2)
+    subject.wait(19.0)
+    assert subject.statuses()["n"] == "active"
+    subject.wait(2.0)
+    assert subject.statuses()["n"] == "suspected"
+
+
+def test_m8_news_of_it_counts() -> None:
+    subject = out_of_reach()
+    subject.receive(1, news("a", ["n", WALL, "suspect"]))
+    assert subject.statuses()["n"] == "suspected"
+    subject.receive(1, news("a", ["n", WALL + 1, "alive"]))
+    assert subject.statuses()["n"] == "active"
+    subject.receive(1, news("a", ["n", WALL + 1, "left"]))
+    subject.hear(65, a=1)
+    assert subject.statuses() == {"a": "active"}
+    # Somebody slow to bury it does not bring it back; a later life does.
+    subject.receive(1, named("a", "n", incarnation=WALL + 1))
+    assert subject.statuses() == {"a": "active"}
+    subject.receive(1, named("a", "n", incarnation=WALL + 2))
+    assert subject.statuses() == {"a": "active", "n": "active"}
+
+
+def test_m8_who_holds_a_link_to_it_names_it_to_extended_peers_alone() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    effects = subject.joined(3, "n", gossipEndpoint=None)
+    [frame] = [frame for frame in sent(effects, 1) if frame["type"] == "sync"]
+    assert [(peer["id"], "gossipEndpoint" in peer) for peer in frame["data"]["peers"]] == [
+        ("n", False)
+    ]
+    assert [frame for frame in sent(effects, 2) if frame["type"] == "join"] == []
+
+
+def test_m8_hearsay_alone_is_not_passed_on_as_such() -> None:
+    subject = out_of_reach()
+    subject.joined(2, "b")
+    effects = subject.receive(2, exchange("b", "members"))
+    [frame] = [frame for frame in sent(effects, 2) if frame["type"] == "sync"]
+    assert [peer["id"] for peer in frame["data"]["peers"]] == ["a"]
+
+
+def test_m2_a_plain_peer_hears_only_of_whom_we_see_ourselves() -> None:
+    subject = unlinked()
+    subject.receive(1, named("a", "n"))
+    subject.accept(3)
+    effects = subject.receive(3, plain_join("p"))
+    [frame] = [f for f in sent(effects, 3) if f["type"] == "join" and "peers" in f["data"]]
+    assert [peer["id"] for peer in frame["data"]["peers"]] == ["a"]
+
+
+def test_m8_one_peer_lists_no_more_than_a_hundred() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.receive(1, named("a", *(f"n{number}" for number in range(101))))
+    assert len(subject.statuses()) == 1 + 100
+    assert subject.refused["members-full"] == 1
+
+
+def test_m8_a_plain_peer_lists_nobody() -> None:
+    subject = Subject()
+    subject.plain(1, "p")
+    subject.receive(1, message("join", "p", {"type": "peer_discovery", "peers": [{"id": "n"}]}))
+    assert (subject.statuses(), subject.refused["peer-record"]) == ({"p": "active"}, 1)
+
+
+def test_m8_its_own_link_takes_over() -> None:
+    subject = out_of_reach()
+    subject.joined(2, "n", gossipEndpoint=None)
+    subject.lose(2)
+    # Who vouched for it before does not count: it may have had it from us.
+    subject.hear(25, a=1)
+    assert subject.statuses() == {"a": "active", "n": "suspected"}
+
+
+def test_s1_writes_have_hops_left_where_somebody_is_out_of_reach() -> None:
+    subject = out_of_reach()
+    effects = subject.write("k", b"1")
+    assert pushed(effects, 1) == ["k"]
+    [frame] = [frame for frame in sent(effects, 1) if isinstance(frame["data"], list)]
+    assert frame["hops"] == 5
+
+
+# Malformed
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        ["b", WALL],
+        ["b", True, "suspect"],
+        ["b", "5", "suspect"],
+        ["b", WALL, "ill"],
+        ["b", WALL, ["suspect"]],
+        [7, WALL, "suspect"],
+        ["", WALL, "suspect"],
+        ["b" * 257, WALL, "suspect"],
+        {"b": 1},
+        None,
+    ],
+)
+def test_r5_malformed_items_are_counted(item: object) -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", item))
+    assert subject.statuses() == {"a": "active", "b": "active"}
+    assert subject.refused["news"] == 1
+
+
+def test_w8_a_ninth_item_is_not_looked_at() -> None:
+    subject = unlinked()
+    others = [["x", WALL, "dead"]] * 8
+    subject.receive(1, news("a", *others, ["b", WALL, "suspect"]))
+    assert subject.statuses()["b"] == "active"
+    assert subject.refused["news"] == 1
+
+
+def test_m1_a_join_of_a_later_life_ends_a_suspicion_by_news() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    subject.accept(4)
+    effects = subject.receive(4, join("b", incarnation=WALL + 1)) + subject.wait(0.1)
+    assert subject.statuses()["b"] == "active"
+    assert told(effects, 1) == [["b", WALL + 1, "alive"]]

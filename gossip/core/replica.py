@@ -317,12 +317,19 @@ class Replica:
 
     # Pages of the state
 
-    def page(self, entries: Iterator[Entry], most: int) -> list[tuple[str, bytes]]:
-        """Take and encode the next entries: at most so many, and no more than a frame holds."""
+    def page(
+        self, entries: Iterator[Entry], most: int, most_bytes: int | None = None
+    ) -> list[tuple[str, bytes]]:
+        """Take and encode the next entries: at most so many, and no more than a frame holds.
+
+        The one that reaches `most_bytes`, where it is given, is the last.
+        """
         limits = self._config.limits
         # The last one may be the largest there is. Keys and names escape to six times their size;
         # its key stands again in `next`, and a second name in the envelope.
         room = limits.frame_sent - limits.value - 12 * (limits.key + limits.node_id) - 2_048
+        if most_bytes is not None:
+            room = min(room, most_bytes)
         page: list[tuple[str, bytes]] = []
         for entry in islice(entries, most):
             text = encode_entry(entry)

@@ -33,6 +33,11 @@ counters of the four others say that all keys were applied; then the states are 
 - **All equal**: from the last write until `GET /gossip/state` is the same on all five.
 - **Planned stop, `kill -9`**: from the signal until `GET /gossip/peers?status=all` of the four \
 others lists the node as inactive, or suspected.
+- **With plain peers**: these are a double of the deployed nodes, in the process that measures; \
+what it receives is counted as payload of WebSocket frames. For each key: 100 writes, 50 ms \
+apart, at four nodes in turn; heartbeats and rounds of that time included. Among plain peers: 100 \
+keys written at one of five, counted for a minute. Ties are seen when chance has the plain peer \
+draw the key, or at the next fetch: until then nobody but that peer knows.
 - **Frames, entries**: made before the clock starts, sent from a socket as fast as the node reads, \
 until the node's counter says that all were applied. Processor time is that of the whole node, \
 writing behind included.

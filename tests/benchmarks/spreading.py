@@ -68,7 +68,7 @@ async def _seen(connection: Connection, request: bytes) -> None:
 def _many_keys(nodes: Cluster, keys: int) -> float:
     """From the answer to the last write until every node holds all keys."""
     applied = [client.stats()["entriesApplied"] for client in nodes.clients]
-    asyncio.run(_write(nodes.nodes[0].port, keys))
+    asyncio.run(write_keys(nodes.nodes[0].port, keys))
     began = time.perf_counter()
     for client, before in zip(nodes.clients[1:], applied[1:], strict=True):
         eventually(partial(_applied, client, before + keys), within=60, pause=TICK)
@@ -79,7 +79,7 @@ def _many_keys(nodes: Cluster, keys: int) -> float:
     return elapsed
 
 
-async def _write(port: int, keys: int) -> None:
+async def write_keys(port: int, keys: int) -> None:
     """Write as fast as the node acknowledges, on a few connections."""
     numbers = count()
 

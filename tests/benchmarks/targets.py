@@ -13,6 +13,9 @@ class Unit(Enum):
     PER_SECOND = ("/s", 1.0)
     MEGABYTES = ("MB", 1e-6)
     KILOBYTES = ("kB", 1e-3)
+    BYTES = ("B", 1.0)
+    BYTES_PER_SECOND = ("B/s", 1.0)
+    FRAMES = ("frames", 1.0)
 
     def write(self, value: float) -> str:
         """The value with its unit and three significant digits."""
@@ -99,6 +102,51 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("empty_return_whole", "the same from the start of the process", Unit.SECONDS),
         Target("start", "start to first answered request", Unit.SECONDS, 1.0, deployed="0.95 s"),
         Target("first_start", "the same with an empty disk: key and tables are made", Unit.SECONDS),
+    ),
+    "With plain peers": (
+        Target(
+            "plain_keys",
+            "1,000 keys written at one of three, on three plain peers after the last write",
+            Unit.MILLISECONDS,
+            2.0,
+            deployed="16 % after 300 s",
+        ),
+        Target(
+            "plain_alone",
+            "1,000 keys that one plain peer alone knows, on three of ours",
+            Unit.SECONDS,
+            60.0,
+            deployed="16 % after 300 s",
+        ),
+        Target(
+            "plain_ties",
+            "20 keys with equal versions and different values at a plain peer and at one of ours,"
+            " equal on all six",
+            Unit.SECONDS,
+            deployed="never",
+        ),
+        Target(
+            "to_plain_frames",
+            "frames to a plain peer for each key, from four of ours",
+            Unit.FRAMES,
+            1.3,
+            deployed="42 frames",
+        ),
+        Target("to_plain_bytes", "bytes for it", Unit.BYTES, 1_000, deployed="17 kB"),
+        Target(
+            "to_plain_idle",
+            "bytes to it while nothing is written, 1,100 keys",
+            Unit.BYTES_PER_SECOND,
+            3_700,
+            deployed="3.7 kB/s",
+        ),
+        Target(
+            "among_plain_frames",
+            "for comparison: frames among five plain peers for each new key at one of them",
+            Unit.FRAMES,
+        ),
+        Target("among_plain_bytes", "bytes for it", Unit.BYTES),
+        Target("among_plain_idle", "bytes that each receives", Unit.BYTES_PER_SECOND),
     ),
     "Throughput, one node": (
         Target(

@@ -279,15 +279,24 @@ def test_s5_the_whole_state_waits_for_a_link_to_drain() -> None:
 
 def test_s4_the_rounds_of_a_plain_peer_cover_everything_in_turn() -> None:
     subject = Subject()
-    keys = [f"{number:04}" for number in range(250)]
+    keys = [f"{number:02}" for number in range(50)]
     subject.hold(*map(entry, keys))
-    subject.plain(1, "p")
+    # What it is sent as it joins comes first.
+    assert pushed(subject.plain(1, "p"), 1) == keys
     seen: list[str] = []
-    for _ in range(5):
+    for _ in range(4):
         subject.receive(1, heartbeat("p", ttl=1))
         seen += pushed(subject.wait(5.0), 1)
-    assert seen[:250] == keys
-    assert seen[250:350] == keys[:100]
+    assert seen == keys + keys[:20]
+
+
+@pytest.mark.parametrize(("size", "sent_each"), [(8_000, 3), (9_000, 2), (100_000, 1)])
+def test_s4_a_round_of_a_plain_peer_is_bounded_in_bytes(size: int, sent_each: int) -> None:
+    subject = Subject()
+    value = b'"' + b"x" * size + b'"'
+    subject.hold(*(Entry(f"{number}", 1, value) for number in range(5)))
+    subject.plain(1, "p")
+    assert len(pushed(subject.wait(5.0), 1)) == sent_each
 
 
 def test_w1_every_page_is_under_the_limit() -> None:

@@ -1,11 +1,13 @@
-"""Two nodes of ours that nobody can dial, a public one of ours and a plain peer (M8)."""
+"""Nodes of ours and plain peers that nobody can dial (M8)."""
 
 import asyncio
 from pathlib import Path
 from typing import Any
 
 from tests.interop.double.double import Double
-from tests.interop.mixed import SETTINGS, active, agree, listed, plain, running, soon
+from tests.interop.double.settings import Settings
+from tests.interop.mixed import SETTINGS, TIMERS, active, agree, listed, plain, running, soon
+from tests.interop.raw import NOWHERE
 from tests.support.client import Client
 from tests.support.process import NodeProcess, free_ports
 
@@ -60,3 +62,29 @@ def _all_list(peer: Double, clients: list[Client]) -> bool:
 def _rounds(client: Client) -> int:
     rounds: int = client.stats()["gossipRounds"]
     return rounds
+
+
+async def test_m8_a_plain_peer_that_nobody_can_dial_takes_part_over_what_it_dials(
+    tmp_path: Path,
+) -> None:
+    ports = free_ports(2)
+    ours = [_node(tmp_path, port, f"ours-{port}") for port in ports]
+    ours[1].settings["GOSSIP_BOOTSTRAP_PEERS"] = ours[0].url
+    clients = [node.client for node in ours]
+    hidden = Settings("hidden", bootstrap=(ours[0].url,), gossip_endpoint=NOWHERE, timers=TIMERS)
+    async with running(*ours), Double(hidden) as peer:
+        ids = {f"ours-{port}" for port in ports}
+        await soon(lambda: active(peer) == ids)
+        await soon(lambda: all("hidden" in active(client) for client in clients))
+        peer.set("theirs", 1)
+        await asyncio.to_thread(clients[1].set, "ours", 2)
+        await soon(lambda: agree([peer, *clients]) == {"theirs": 1, "ours": 2}, within=40)
+
+        before = await asyncio.to_thread(_rounds, clients[0])
+        await soon(lambda: _rounds(clients[0]) >= before + THREE_MINUTES)
+        for client in clients:
+            assert await asyncio.to_thread(active, client) == (ids | {"hidden"}) - {
+                await asyncio.to_thread(client.node_id)
+            }
+        await peer.end()
+        await soon(lambda: not any("hidden" in active(client) for client in clients))

@@ -5,37 +5,19 @@ import subprocess
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from gossip.variables import VARIABLES
 from tests.interop.double.double import Double
 from tests.interop.mixed import SETTINGS, data, plain, running, soon
+from tests.support.manual import ROOT, Command, commands
 from tests.support.process import NodeProcess, free_ports
 
-MANUAL = (Path(__file__).parent.parent.parent / "docs" / "migration.md").read_text()
+MANUAL = "docs/migration.md"
+TEXT = (ROOT / MANUAL).read_text()
 PLAIN = ("node1", "node2", "node3")
 NODES = (*PLAIN, "node4")
-
-
-class Command(NamedTuple):
-    """What the manual says to type, and what then appears; `…` stands for anything."""
-
-    text: str
-    shown: str
-
-    @property
-    def starts_a_node(self) -> bool:
-        return self.text.endswith("make run")
-
-
-def commands() -> list[Command]:
-    """All that the manual's console blocks hold."""
-    blocks = re.findall(r"^```console\n(.*?)^```$", MANUAL, re.MULTILINE | re.DOTALL)
-    joined = "".join(blocks).replace("\\\n", "")
-    typed = re.split(r"^\$ ", joined, flags=re.MULTILINE)[1:]
-    return [Command(*each.strip().partition("\n")[::2]) for each in typed]
 
 
 class Stage:
@@ -63,20 +45,18 @@ class Stage:
     async def perform(self, command: Command) -> None:
         """Do it, until what appears is what the manual shows."""
         if command.starts_a_node:
-            await self._start(command.text)
+            await self._start(command.variables)
             return
-        expected = ".*".join(map(re.escape, command.shown.split("…")))
 
         def shows() -> bool:
             shown = _run(self._local(command.text))
-            assert re.fullmatch(expected, shown, re.DOTALL), f"{command.text}\n{shown}"
+            assert command.shows(shown), f"{command.text}\n{shown}"
             return True
 
         await soon(shows, within=60)
 
-    async def _start(self, text: str) -> None:
+    async def _start(self, given: dict[str, str]) -> None:
         """Start the node that the variables describe, where they say, instead of a plain one."""
-        given = dict(re.findall(r"(\w+)=(\S+)", text))
         match = re.search(r"//(node\d)\.", given["PUBLIC_URL"])
         assert match is not None
         name = match[1]
@@ -105,7 +85,7 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_every_command_does_what_the_manual_shows(stage: Stage) -> None:
-    performed = commands()
+    performed = commands(MANUAL)
     assert sum(command.starts_a_node for command in performed) == 2
     for command in performed:
         await stage.perform(command)
@@ -115,11 +95,11 @@ async def test_every_command_does_what_the_manual_shows(stage: Stage) -> None:
 
 
 def test_every_variable_that_the_manual_names_exists() -> None:
-    named = set(re.findall(r"\b(?:GOSSIP|P2P|NODE)_[A-Z0-9_]+\b", MANUAL))
+    named = set(re.findall(r"\b(?:GOSSIP|P2P|NODE)_[A-Z0-9_]+\b", TEXT))
     assert named - {variable.name for variable in VARIABLES} == set()
 
 
 def test_the_variables_that_stay_are_those_of_the_plain_nodes() -> None:
-    [line] = re.findall(r"^Same names, units and defaults: (.*?)\. ", MANUAL, re.MULTILINE)
+    [line] = re.findall(r"^Same names, units and defaults: (.*?)\. ", TEXT, re.MULTILINE)
     kept = {variable.name for variable in VARIABLES if variable.source == "as the existing nodes"}
     assert set(re.findall(r"`(\w+)`", line)) == kept

@@ -25,7 +25,15 @@ from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
 from gossip.core.stats import MemberView, Overview
 from gossip.core.values import normalise
 from gossip.runtime import engine
+from gossip.runtime.histogram import Distribution
 from gossip.runtime.ports import NodePort
+from gossip.runtime.vitals import Vitals
+
+__all__ = [
+    "LIMITS", "Distribution", "Health", "NoEngine", "PeerCounts", "Readiness", "UnknownKey",
+    "Vitals", "adelete", "aget", "aset", "checked_key", "delete", "entries", "get", "health",
+    "members", "overview", "ready", "set", "slices", "vitals",
+]  # fmt: skip
 
 LIMITS = Limits()
 SLICE = 500
@@ -161,6 +169,11 @@ def members(status: str | None = None) -> list[MemberView]:
 def overview() -> Overview:
     """This node now."""
     return _port().overview()
+
+
+def vitals() -> Vitals:
+    """The runtime around this node now: queues, journal, event loop."""
+    return _port().vitals()
 
 
 def health() -> Health:

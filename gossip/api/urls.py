@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, re_path
 
-from gossip.api import cluster, data
+from gossip.api import cluster, data, metrics
 from gossip.api.base import NodeView
 
 
@@ -20,6 +20,7 @@ urlpatterns = [
     re_path(r"^gossip/data/(?P<key>[\s\S]+)\Z", data.KeyView.as_view(), name="gossip-key"),
     _exactly("p2p/peers", cluster.OldPeersView),
     _exactly("p2p/stats", cluster.OldStatsView),
+    _exactly("metrics", metrics.MetricsView),
     _exactly("healthz", cluster.AliveView),
     _exactly("readyz", cluster.ReadyView),
 ]

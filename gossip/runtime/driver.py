@@ -219,6 +219,21 @@ class Driver:
         except TimeoutError:
             _log.error("journal_not_flushed", backlog=self.journal.backlog)
 
+    @property
+    def writes_waiting(self) -> int:
+        """Local writes that wait for an answer."""
+        return len(self._writers)
+
+    @property
+    def events_waiting(self) -> int:
+        """Events that wait for the node."""
+        return len(self._inbox) + sum(link.events_waiting for link in self._links.values())
+
+    @property
+    def outbound_waiting(self) -> int:
+        """Characters that wait for the sockets, on all links."""
+        return sum(link.outbound_waiting for link in self._links.values())
+
     def _slice(self) -> None:
         resume, self._more = self._more, False
         ends: float | None = None

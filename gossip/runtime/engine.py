@@ -25,6 +25,7 @@ from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.in_process import InProcessPort
 from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
 from gossip.runtime.timers import LoopLag, instant
+from gossip.runtime.vitals import Vitals
 
 _log = structlog.get_logger("gossip")
 
@@ -107,6 +108,19 @@ class Engine:
         if self._ending is not None:
             reasons.append("stopping")
         return tuple(reasons)
+
+    def vitals(self) -> Vitals:
+        """See `NodePort.vitals`."""
+        driver = self._prepared
+        return Vitals(
+            loop_lag=self.lag.seconds.read(),
+            commits=driver.journal.commit_seconds.read(),
+            backlog=driver.journal.backlog,
+            journal_failing=driver.journal.error is not None,
+            writes_waiting=driver.writes_waiting,
+            events_waiting=driver.events_waiting,
+            outbound_waiting=driver.outbound_waiting,
+        )
 
     def add_reason(self, reason: str) -> None:
         """Have health name something that will not change while the process lives."""

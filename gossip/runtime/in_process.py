@@ -12,6 +12,7 @@ from gossip.core.entries import Entry
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime.driver import Door
 from gossip.runtime.timers import instant
+from gossip.runtime.vitals import Vitals
 
 READ_WITHIN = 10.0
 """Seconds that a read from another thread waits for its turn in the event loop; it takes
@@ -30,6 +31,9 @@ class Writer(Protocol):
     @property
     def reasons(self) -> Iterable[str]:
         """What is wrong around the node, for people."""
+
+    def vitals(self) -> Vitals:
+        """See `NodePort.vitals`."""
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         """See `NodePort.write`."""
@@ -69,6 +73,9 @@ class InProcessPort:
         overview = self._read(lambda: self._node.overview(instant()))
         reasons = dict.fromkeys((*overview.reasons, *self._writer.reasons))
         return msgspec.structs.replace(overview, reasons=tuple(reasons))
+
+    def vitals(self) -> Vitals:
+        return self._read(self._writer.vitals)
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         return await self._writer.write(key, value)

@@ -101,6 +101,10 @@ class Inbox:
         self._put_back(source)
         self._wake.set()
 
+    def __len__(self) -> int:
+        """How many events wait here, those of the links left out."""
+        return len(self._urgent) + len(self._writes)
+
     @property
     def waiting(self) -> bool:
         """Whether `next` would return an event."""

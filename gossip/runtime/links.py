@@ -65,6 +65,16 @@ class Link:
     def waiting(self) -> bool:
         return bool(self._events)
 
+    @property
+    def events_waiting(self) -> int:
+        """How many events of this link wait for the node."""
+        return len(self._events)
+
+    @property
+    def outbound_waiting(self) -> int:
+        """Characters that wait for the socket."""
+        return self._outbound.waiting
+
     def take(self) -> Event:
         event = self._events.popleft()
         if type(event) is FrameReceived:

@@ -45,6 +45,11 @@ class Outbound:
         self._task.add_done_callback(_report)
 
     @property
+    def waiting(self) -> int:
+        """Characters that wait, those that the wire is about to take included."""
+        return self._waiting
+
+    @property
     def closing(self) -> bool:
         """Whether nothing more is taken."""
         return self._closing

@@ -17,6 +17,8 @@ from gossip.core.errors import GossipError
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview
+from gossip.runtime.histogram import Histogram
+from gossip.runtime.vitals import Vitals
 
 
 class Wire(Protocol):
@@ -53,6 +55,10 @@ class Journal(Protocol):
 
         Where a greater one is asked for meanwhile, that one alone is answered.
         """
+
+    @property
+    def commit_seconds(self) -> Histogram:
+        """From `commit` until it is durable, for the oldest write of each group."""
 
     @property
     def backlog(self) -> int:
@@ -101,6 +107,9 @@ class NodePort(Protocol):
 
     def overview(self) -> Overview:
         """This node now."""
+
+    def vitals(self) -> Vitals:
+        """The runtime around it now."""
 
     @property
     def ready(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gossip.core.effects import SetTimer
 from gossip.core.events import Event, Instant, TimerFired
+from gossip.runtime.histogram import Histogram
 
 LAG_INTERVAL = 1.0
 """Seconds between two measurements of the event loop's lag."""
@@ -47,8 +48,7 @@ class LoopLag:
     """How many seconds late the event loop is, measured once a second."""
 
     def __init__(self) -> None:
-        self.last = 0.0
-        self.max = 0.0
+        self.seconds = Histogram()
         self._handle: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -63,6 +63,5 @@ class LoopLag:
         self._handle = loop.call_later(LAG_INTERVAL, self._measure, loop, due)
 
     def _measure(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
-        self.last = max(0.0, time.monotonic() - due)
-        self.max = max(self.max, self.last)
+        self.seconds.observe(max(0.0, time.monotonic() - due))
         self._arm(loop)

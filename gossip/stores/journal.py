@@ -29,6 +29,7 @@ from django.db import connections, transaction
 from gossip.core.entries import Entry
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
+from gossip.runtime.histogram import Histogram
 from gossip.runtime.ports import Committed, Failed
 from gossip.stores.backlog import Backlog, Learned, Renewal
 from gossip.stores.rows import (
@@ -82,16 +83,13 @@ class DatabaseJournal:
     ours (`wait_ended`), a commit is answered by `failed` and nothing else is taken or stored.
     """
 
-    last_commit_seconds: float = 0.0
-    """From `commit` until durable, for the oldest write of the newest group."""
-    max_commit_seconds: float = 0.0
-    """The greatest of those since the start."""
     error: str | None = None
     """What the store says while it fails; None while it works."""
 
     def __init__(
         self, committed: Committed, failed: Failed, *, alias: str = "default", bound: int = BOUND
     ) -> None:
+        self.commit_seconds = Histogram()
         self._committed = committed
         self._failed = failed
         self._alias = alias
@@ -273,8 +271,7 @@ class DatabaseJournal:
         if group.learned.renewal is not None:
             self._call_back(group.learned.renewal.kept)
         if group.writes:
-            self.last_commit_seconds = monotonic() - group.writes[0].since
-            self.max_commit_seconds = max(self.max_commit_seconds, self.last_commit_seconds)
+            self.commit_seconds.observe(monotonic() - group.writes[0].since)
             self._call_back(self._committed, group.requests)
 
     def _rolled_back(self, group: _Group, detail: str) -> None:

@@ -194,3 +194,11 @@ async def test_a_stopped_node_refuses_writes_and_is_not_ready() -> None:
     with pytest.raises(WriteRefused) as refusal:
         await port.write("k", b"1")
     assert refusal.value.reason == "stopping"
+
+
+async def test_vitals_tell_of_the_store_and_the_queues(subject: Subject) -> None:
+    port = subject.port
+    idle = port.vitals()
+    assert (idle.backlog, idle.journal_failing, idle.writes_waiting) == (0, False, 0)
+    assert idle.events_waiting == idle.outbound_waiting == 0
+    assert await asyncio.to_thread(port.vitals) == idle

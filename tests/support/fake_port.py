@@ -9,6 +9,8 @@ from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview, Stats
+from gossip.runtime.histogram import Histogram
+from gossip.runtime.vitals import Vitals
 
 NOW = 1_795_327_401_824
 """Milliseconds: the wall clock of this node, which stands still."""
@@ -42,6 +44,16 @@ class FakePort:
             stats=Stats(),
             reasons=(),
         )
+        idle = Histogram().read()
+        self._vitals = Vitals(
+            loop_lag=idle,
+            commits=idle,
+            backlog=0,
+            journal_failing=False,
+            writes_waiting=0,
+            events_waiting=0,
+            outbound_waiting=0,
+        )
         self.views: list[MemberView] = []
         self.ready = True
         self.refusal: WriteRefused | WriteUnanswered | None = None
@@ -70,6 +82,9 @@ class FakePort:
         live = sum(not entry.deleted for entry in self._entries.values())
         total = len(self._entries)
         return msgspec.structs.replace(self._overview, live=live, total=total)
+
+    def vitals(self) -> Vitals:
+        return self._vitals
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         self.waiting += 1
@@ -106,6 +121,10 @@ class FakePort:
         self.views.append(
             MemberView(record=record, status=status, heartbeat_count=7, linked=status == "active")
         )
+
+    def feel(self, **fields: object) -> None:
+        """Change what `vitals` says."""
+        self._vitals = msgspec.structs.replace(self._vitals, **fields)
 
     def tell(self, **fields: object) -> None:
         """Change what `overview` says."""

@@ -10,6 +10,7 @@ from gossip.core.events import Committed, Event, FrameReceived, Instant, Request
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview, Stats
 from gossip.runtime import ports
+from gossip.runtime.histogram import Histogram
 
 Script = Callable[[Event], list[Effect]]
 
@@ -116,6 +117,7 @@ class MemoryJournal:
         self.committed: ports.Committed | None = None
         self.failed: ports.Failed | None = None
         self.calls: list[object] = []
+        self.commit_seconds = Histogram()
         self.held = False
         self.waiting: deque[RequestId] = deque()
         self.backlog = 0

@@ -1,0 +1,146 @@
+"""`GET /metrics`: the node in the text format of Prometheus.
+
+Everything is read when it is asked for; nothing is counted twice. Figures come in the units that
+Prometheus wants: seconds and bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from gossip import __version__, services
+from gossip.api.base import NodeView
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from prometheus_client import CollectorRegistry, Metric
+
+    from gossip.services import Distribution, Vitals
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STATUSES = ("active", "suspected", "inactive")
+
+COUNTERS = {
+    "messages_sent": "Frames sent, one for each link.",
+    "messages_received": "Valid frames received.",
+    "gossip_rounds": "Rounds of repair.",
+    "entries_applied": "Entries from peers that were newer.",
+    "entries_stale": "Entries from peers that were not.",
+    "duplicates": "Messages seen before.",
+    "forwarded": "Frames passed on.",
+    "writes": "Local writes acknowledged.",
+    "writes_refused": "Local writes refused.",
+    "pulls": "Pulls of a peer's state begun.",
+    "pages_served": "Pages of the state sent to peers that pull.",
+    "refutations": "Suspicions of this node that it refuted.",
+    "links_opened": "Links opened.",
+    "links_closed": "Links closed.",
+    "dials": "Dials.",
+    "dials_failed": "Dials that led to no link.",
+}
+"""Fields of `gossip.core.stats.Stats`, which become `gossip_…_total`."""
+
+
+class MetricsView(NodeView):
+    """`GET /metrics`."""
+
+    async def get(self, _request: HttpRequest) -> HttpResponseBase:
+        # First of all, for its error where there is no node.
+        services.overview()
+        from prometheus_client import generate_latest
+
+        body = generate_latest(_registry())
+        length = {"Content-Length": str(len(body))}
+        return HttpResponse(body, content_type=CONTENT_TYPE, headers=length)
+
+
+@functools.cache
+def _registry() -> CollectorRegistry:
+    # Not at the top: nodes that nobody monitors do not pay for it.
+    from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Node())
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class _Node:
+    """A collector of `prometheus_client`."""
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: names are not checked against each other, all are made here."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        yield from _about()
+        yield from _counted()
+        yield from _around(services.vitals())
+
+
+def _about() -> Iterator[Metric]:
+    from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
+
+    now = services.overview()
+    about = {"version": __version__, "node_id": now.me.node_id, "region": now.me.region}
+    yield InfoMetricFamily("gossip_node", "This node.", about)
+    members = GaugeMetricFamily("gossip_members", "Other members by status.", labels=["status"])
+    known = [view.status for view in services.members()]
+    for status in STATUSES:
+        members.add_metric([status], known.count(status))
+    yield members
+    for name, text, value in (
+        ("gossip_ready", "1 while the node can serve.", services.ready().ready),
+        ("gossip_health_reasons", "What health names as wrong.", len(now.reasons)),
+        ("gossip_keys", "Keys with a value.", now.live),
+        ("gossip_tombstones", "Deleted keys that are remembered.", now.total - now.live),
+        ("gossip_set_aside", "Versions of the future that wait.", now.aside),
+        ("gossip_links", "Open links.", now.links),
+        ("gossip_updates", "Updates applied since the start, local and remote.", now.version),
+        ("gossip_incarnation_seconds", "This life of the node.", now.me.incarnation / 1000),
+        ("gossip_last_round_seconds", "When.", (now.stats.last_gossip_time or 0) / 1000),
+        ("gossip_last_update_seconds", "When an update was applied.", now.last_updated / 1000),
+    ):
+        yield GaugeMetricFamily(name, text, value)
+
+
+def _counted() -> Iterator[Metric]:
+    from prometheus_client.metrics_core import CounterMetricFamily
+
+    counted = services.overview().stats
+    for field, text in COUNTERS.items():
+        name = field if field.startswith("gossip_") else f"gossip_{field}"
+        yield CounterMetricFamily(name, text, getattr(counted, field))
+    refused = CounterMetricFamily("gossip_refused", "Input refused, by reason.", labels=["reason"])
+    for reason, count in sorted(counted.refused.items()):
+        refused.add_metric([reason], count)
+    yield refused
+
+
+def _around(vitals: Vitals) -> Iterator[Metric]:
+    from prometheus_client.metrics_core import GaugeMetricFamily
+
+    yield _histogram("gossip_event_loop_lag_seconds", "How late it was.", vitals.loop_lag)
+    yield _histogram("gossip_journal_commit_seconds", "Until durable.", vitals.commits)
+    for name, text, value in (
+        ("gossip_journal_backlog", "Learned and not yet on disk.", vitals.backlog),
+        ("gossip_journal_failing", "1 while the store fails.", vitals.journal_failing),
+        ("gossip_writes_waiting", "Local writes not yet answered.", vitals.writes_waiting),
+        ("gossip_events_waiting", "Frames and others before the node.", vitals.events_waiting),
+        ("gossip_outbound_waiting_bytes", "Before the sockets.", vitals.outbound_waiting),
+    ):
+        yield GaugeMetricFamily(name, text, value)
+
+
+def _histogram(name: str, text: str, observed: Distribution) -> Metric:
+    from prometheus_client.metrics_core import HistogramMetricFamily
+
+    bounds = [*map(str, observed.bounds), "+Inf"]
+    buckets = list(zip(bounds, observed.counts, strict=True))
+    return HistogramMetricFamily(name, text, buckets=buckets, sum_value=observed.sum)

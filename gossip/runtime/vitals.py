@@ -1,0 +1,23 @@
+"""How the runtime around the node does: what waits where, and how long things take."""
+
+import msgspec
+
+from gossip.runtime.histogram import Distribution
+
+
+class Vitals(msgspec.Struct, frozen=True, kw_only=True):
+    """The runtime now. Without a protocol: other implementations of the port have others."""
+
+    loop_lag: Distribution
+    """How late the event loop was, once a second."""
+    commits: Distribution
+    """From a local write until it is durable, for the oldest of each group."""
+    backlog: int
+    """Entries and members that wait to be written behind."""
+    journal_failing: bool
+    writes_waiting: int
+    """Local writes that wait for an answer."""
+    events_waiting: int
+    """Events that wait for the node: frames above all."""
+    outbound_waiting: int
+    """Characters that wait for sockets to take them, on all links."""

@@ -21,12 +21,21 @@ DEBUG = False
 SECRET_KEY = SimpleLazyObject(lambda: secret_key(GOSSIP))
 ALLOWED_HOSTS = list(GOSSIP.allowed_hosts)
 
-INSTALLED_APPS = ["channels", "rest_framework", "gossip"]
+INSTALLED_APPS = [
+    "django.contrib.staticfiles",
+    "channels",
+    "rest_framework",
+    "gossip",
+    "gossip.dashboard",
+]
 MIDDLEWARE = ["gossip.api.middleware.HostCheck", "gossip.api.middleware.Cors"]
 ROOT_URLCONF = "gossipnode.urls"
 ASGI_APPLICATION = "gossipnode.asgi.application"
 # The API's own rule: with or without a final slash, no redirects.
 APPEND_SLASH = False
+
+# Served by `gossipnode.static_files` from where the apps have them.
+STATIC_URL = "/static/"
 
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {

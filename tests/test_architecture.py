@@ -27,6 +27,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "stores": {"core", "runtime", "models"},
     "services": {"core", "runtime", "transport", "stores"},
     "api": {"core", "conf", "loopback", "services"},
+    "dashboard": {"core", "services"},
     # The composition root, and the commands that start it.
     "launch": {"core", "conf", "runtime", "transport", "stores"},
     "management": {"core", "conf", "services", "launch", "runtime"},

@@ -1,12 +1,13 @@
 """Requests as an ASGI server makes them, for what HTTP clients would tidy up first."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
-from django.core.handlers.asgi import ASGIHandler
+
+Application = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
 
 
 class Answer(msgspec.Struct):
@@ -48,7 +49,7 @@ def scope(
     }
 
 
-async def ask(application: ASGIHandler, request: dict[str, Any], body: bytes = b"") -> Answer:
+async def ask(application: Application, request: dict[str, Any], body: bytes = b"") -> Answer:
     """Send one request and collect the answer. The client stays until it has all of it."""
     events: list[Mapping[str, Any]] = []
     incoming = [{"type": "http.request", "body": body, "more_body": False}]

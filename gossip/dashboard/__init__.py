@@ -1,0 +1,1 @@
+"""The status page at `/`: rendered by the server, live by a small script."""

@@ -9,12 +9,15 @@ plain calls, safe from any thread and cheap enough for the event loop. Writes co
     ├── UnknownKey      nothing to delete under this key; also a KeyError
     ├── EntryFault      the key or the value breaks the rules; nothing was written
     ├── WriteRefused    the node did not write, and will not
+    ├── WatchRefused    too many watch already, or the node stops
+    ├── WatchEnded      the watch is over: its reader was too slow, or the node stops
     └── WriteUnanswered the node did not answer, or stops: the write may still happen
 """
 
 import asyncio
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import asynccontextmanager
 from itertools import chain, islice
 
 import msgspec
@@ -25,14 +28,17 @@ from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
 from gossip.core.stats import MemberView, Overview
 from gossip.core.values import normalise
 from gossip.runtime import engine
+from gossip.runtime.feed import WatchCounts
 from gossip.runtime.histogram import Distribution
 from gossip.runtime.ports import NodePort
 from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Change, ChangeKind, Interest, Watch, WatchEnded, WatchRefused
 
 __all__ = [
-    "LIMITS", "Distribution", "Health", "NoEngine", "PeerCounts", "Readiness", "UnknownKey",
-    "Vitals", "adelete", "aget", "aset", "checked_key", "delete", "entries", "get", "health",
-    "members", "overview", "ready", "set", "slices", "vitals",
+    "LIMITS", "Change", "ChangeKind", "Distribution", "Health", "NoEngine", "PeerCounts",
+    "Readiness", "UnknownKey", "Vitals", "Watch", "WatchCounts", "WatchEnded", "WatchRefused",
+    "adelete", "aget", "aset", "checked_key", "delete", "entries", "get", "health", "members",
+    "overview", "ready", "set", "slices", "vitals", "watch", "watch_counts",
 ]  # fmt: skip
 
 LIMITS = Limits()
@@ -164,6 +170,48 @@ def members(status: str | None = None) -> list[MemberView]:
     """The other members, ordered by node id; only those of that status, if one is given."""
     everybody = _port().members()
     return [view for view in everybody if status is None or view.status == status]
+
+
+@asynccontextmanager
+async def watch(
+    *,
+    kinds: Collection[ChangeKind] = frozenset(ChangeKind),
+    prefix: str = "",
+    after: str | None = None,
+) -> AsyncIterator[Watch]:
+    """Watch what happens to the data and the members, from entering the context on.
+
+        async with services.watch(prefix="config/") as changes:
+            apply(services.entries(prefix="config/"))
+            async for change in changes:
+                print(change.kind, change.subject, change.entry)
+
+    `prefix` narrows the keys, not the members. `after` is the id of the last change that is known
+    already: if `resumed` is false then, some may be missing in between. Iterating ends when the
+    node stops, and raises `WatchEnded` where 1 MiB waits that was not read: look at everything
+    again then. In whichever event loop. Raises `WatchRefused` and `NoEngine`.
+    """
+    port = _port()
+    reader = asyncio.get_running_loop()
+    interest = Interest(frozenset(kinds), prefix)
+
+    async def begin() -> Watch:
+        return port.watch(interest, after, reader)
+
+    if reader is port.loop:
+        watching = await begin()
+    else:
+        answer = asyncio.run_coroutine_threadsafe(begin(), port.loop)
+        watching = await asyncio.wrap_future(answer)
+    try:
+        yield watching
+    finally:
+        watching.close()
+
+
+def watch_counts() -> WatchCounts:
+    """How many watch, and how many could not."""
+    return _port().watch_counts
 
 
 def overview() -> Overview:

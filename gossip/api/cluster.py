@@ -33,7 +33,8 @@ class StatsView(NodeView):
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         state = services.health()
-        return success(stats=shapes.stats(state.overview, state.peers))
+        watchers = services.watch_counts()
+        return success(stats=shapes.stats(state.overview, state.peers, watchers))
 
 
 class HealthView(NodeView):

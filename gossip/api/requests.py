@@ -109,6 +109,17 @@ def one_of(request: HttpRequest, parameter: str, allowed: tuple[str, ...], defau
     return value
 
 
+def several_of(request: HttpRequest, parameter: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
+    """A query parameter that lists some of these, with commas; all where it is not given."""
+    text = request.GET.get(parameter)
+    if text is None:
+        return allowed
+    values = tuple(value.strip() for value in text.split(","))
+    if not set(values) <= set(allowed):
+        raise ParseError(f"`{parameter}` must list some of {', '.join(allowed)}")
+    return values
+
+
 def _limit(text: str | None) -> int | None:
     if text is None:
         return None

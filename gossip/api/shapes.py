@@ -5,7 +5,7 @@ import msgspec
 from gossip.api.responses import iso
 from gossip.core.members import PeerRecord
 from gossip.core.stats import Overview
-from gossip.services import Health, PeerCounts
+from gossip.services import Health, PeerCounts, WatchCounts
 
 
 class Peer(msgspec.Struct, rename="camel", kw_only=True):
@@ -66,7 +66,7 @@ def old_peer(record: PeerRecord, status: str) -> OldPeer:
     )
 
 
-def stats(now: Overview, peers: PeerCounts) -> dict[str, object]:
+def stats(now: Overview, peers: PeerCounts, watchers: WatchCounts) -> dict[str, object]:
     """The seven of the deployed nodes, then our own counters."""
     counted = now.stats
     return {
@@ -92,6 +92,9 @@ def stats(now: Overview, peers: PeerCounts) -> dict[str, object]:
         "linksClosed": counted.links_closed,
         "dials": counted.dials,
         "dialsFailed": counted.dials_failed,
+        "watchers": watchers.watching,
+        "watchersRefused": watchers.refused,
+        "watchersDropped": watchers.dropped,
         "refused": dict(sorted(counted.refused.items())),
     }
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, re_path
 
-from gossip.api import cluster, data, metrics
+from gossip.api import cluster, data, events, metrics
 from gossip.api.base import NodeView
 
 
@@ -16,6 +16,7 @@ urlpatterns = [
     _exactly("gossip/health", cluster.HealthView),
     _exactly("gossip/state", data.StateView),
     _exactly("gossip/data", data.DataView),
+    _exactly("gossip/events", events.EventsView),
     # Any text, line breaks included; `requests.key_in_path` says what of it is the key.
     re_path(r"^gossip/data/(?P<key>[\s\S]+)\Z", data.KeyView.as_view(), name="gossip-key"),
     _exactly("p2p/peers", cluster.OldPeersView),

@@ -55,6 +55,7 @@ from gossip.core.events import (
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime import ports
 from gossip.runtime.dials import Dials
+from gossip.runtime.feed import Feed
 from gossip.runtime.fetches import Fetches
 from gossip.runtime.inbox import Inbox
 from gossip.runtime.links import Link, RefusedLink
@@ -128,6 +129,7 @@ class Driver:
         self._dials = Dials(dialer, self, self._inbox.post)
         self._fetches = Fetches(fetcher, self._inbox.post)
         self.journal = journal(self._committed, self._commit_failed)
+        self.feed = Feed()
         self._room: asyncio.Task[None] | None = None
         self._refusals: set[asyncio.Task[None]] = set()
         self._accepting = True
@@ -141,12 +143,12 @@ class Driver:
             Fetch: self._fetches.start,
             SetTimer: self._timers.set,
             Commit: self._commit,
-            StoreEntry: lambda effect: self.journal.store_entry(effect.entry),
+            StoreEntry: self._store,
             StorePeer: lambda effect: self.journal.store_peer(effect.peer),
             ForgetPeer: lambda effect: self.journal.forget_peer(effect.node_id),
             KeepIncarnation: self._keep_incarnation,
             Reply: self._reply,
-            Notice: _tell,
+            Notice: self._tell,
             More: self._note_more,
         }
 
@@ -309,8 +311,21 @@ class Driver:
             incarnation, lambda: self._inbox.post(IncarnationKept(incarnation))
         )
 
+    def _store(self, effect: StoreEntry) -> None:
+        self.journal.store_entry(effect.entry)
+        if self.feed.watched:
+            self.feed.entry(effect.entry)
+
+    def _tell(self, notice: Notice) -> None:
+        tell = _log.warning if notice.kind in _WARNINGS else _log.info
+        tell(notice.kind.value, subject=notice.subject, detail=notice.detail)
+        if self.feed.watched:
+            self.feed.member(notice)
+
     def _reply(self, effect: Reply) -> None:
         self._committing.discard(effect.request)
+        if self.feed.watched and effect.entry is not None:
+            self._feed_written(effect.entry)
         reply = self._writers.pop(effect.request)
         if reply.done():  # the writer was cancelled
             return
@@ -318,6 +333,11 @@ class Driver:
             reply.set_result(effect.entry)
         else:
             reply.set_exception(WriteRefused(effect.refused or "overloaded", effect.detail))
+
+    def _feed_written(self, entry: Entry) -> None:
+        # A later write of the same commit, or a newer entry from a peer, may hold by now.
+        if self._node.get(entry.key) is entry:
+            self.feed.entry(entry)
 
     def _note_more(self, _: More) -> None:
         self._more = True
@@ -343,8 +363,3 @@ class Driver:
         _, late = await asyncio.wait(tasks, timeout=CLOSE_WITHIN + GOODBYE_WITHIN)
         for task in late:
             task.cancel()
-
-
-def _tell(notice: Notice) -> None:
-    tell = _log.warning if notice.kind in _WARNINGS else _log.info
-    tell(notice.kind.value, subject=notice.subject, detail=notice.detail)

@@ -22,10 +22,12 @@ from gossip.core.errors import WriteRefused
 from gossip.core.events import Restored, Started
 from gossip.core.members import PeerRecord
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
+from gossip.runtime.feed import WatchCounts
 from gossip.runtime.in_process import InProcessPort
 from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
 from gossip.runtime.timers import LoopLag, instant
 from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Interest, Watch
 
 _log = structlog.get_logger("gossip")
 
@@ -132,6 +134,17 @@ class Engine:
             raise WriteRefused("stopping", "the node has not started")
         return await self._prepared.write(key, value)
 
+    def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        """See `NodePort.watch`."""
+        return self._prepared.feed.watch(interest, after, reader)
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        """See `NodePort.watch_counts`."""
+        return self._prepared.feed.counts
+
     async def prepare(self) -> None:
         """Load the state. Raises what the store raises; call `finish` then too."""
         node, past = self._parts.node, self._parts.past
@@ -203,6 +216,8 @@ class Engine:
                 _log.info("stopped")
 
     async def _end_driver(self, driver: Driver) -> None:
+        # First, so that no server waits for an answer that has no end.
+        driver.feed.close()
         if self._running is not None and not self._running.done():
             if self.error is None:
                 _log.info("stopping")

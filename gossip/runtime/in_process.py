@@ -11,8 +11,10 @@ import msgspec
 from gossip.core.entries import Entry
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime.driver import Door
+from gossip.runtime.feed import WatchCounts
 from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Interest, Watch
 
 READ_WITHIN = 10.0
 """Seconds that a read from another thread waits for its turn in the event loop; it takes
@@ -37,6 +39,15 @@ class Writer(Protocol):
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         """See `NodePort.write`."""
+
+    def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        """See `NodePort.watch`."""
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        """See `NodePort.watch_counts`."""
 
 
 class InProcessPort:
@@ -79,6 +90,15 @@ class InProcessPort:
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         return await self._writer.write(key, value)
+
+    def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        return self._writer.watch(interest, after, reader)
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        return self._writer.watch_counts
 
     def _read(self, read: Callable[[], T]) -> T:
         # Without a loop that runs, nobody changes the node either.

@@ -17,8 +17,10 @@ from gossip.core.errors import GossipError
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview
+from gossip.runtime.feed import WatchCounts
 from gossip.runtime.histogram import Histogram
 from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Interest, Watch
 
 
 class Wire(Protocol):
@@ -120,6 +122,20 @@ class NodePort(Protocol):
 
         Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.
         """
+
+    def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        """Watch what happens from now on, or from behind the change of this id. In `loop` only.
+
+        Of several writes of one key that were committed together, the last is told. What is told
+        is readable before. The reader iterates and closes the watch in its own event loop.
+        Raises `WatchRefused`.
+        """
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        """How many watch, and how many could not."""
 
 
 class OpenLink(Protocol):

@@ -10,8 +10,9 @@ import pytest
 from gossip import services
 from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, WriteRefused, WriteUnanswered
-from gossip.services import NoEngine, UnknownKey
+from gossip.services import ChangeKind, NoEngine, UnknownKey
 from tests.support.fake_port import NOW, FakePort
+from tests.support.runtime import until
 
 
 def nested(depth: int) -> list[Any]:
@@ -183,3 +184,45 @@ async def test_waiting_has_an_end(port: FakePort, monkeypatch: pytest.MonkeyPatc
         await asyncio.to_thread(services.set, "k", 1)
     with pytest.raises(WriteUnanswered):
         await asyncio.to_thread(asyncio.run, services.aset("k", 1))
+
+
+# Watching
+
+
+async def test_a_watch_hears_what_happens_while_it_lasts(port: FakePort) -> None:
+    async with services.watch(prefix="a") as changes:
+        port.hold(Entry("b", 1, b"1"), Entry("ab", 1, b"2"))
+        change = await anext(changes)
+        assert (change.kind, change.subject) == (ChangeKind.DATA_SET, "ab")
+        assert change.entry == Entry("ab", 1, b"2")
+        assert services.watch_counts().watching == 1
+    assert services.watch_counts().watching == 0
+
+
+async def test_a_watch_may_be_about_some_kinds_and_resume(port: FakePort) -> None:
+    async with services.watch(kinds={ChangeKind.DATA_DELETED}) as changes:
+        port.hold(Entry("a", 1, b"1"), Entry("a", 2, None))
+        last = await anext(changes)
+        assert last.kind is ChangeKind.DATA_DELETED
+    port.hold(Entry("b", 1, b"1"))
+    async with services.watch(after=last.id) as changes:
+        assert changes.resumed
+        assert (await anext(changes)).subject == "b"
+
+
+async def test_a_watch_in_another_event_loop(port: FakePort) -> None:
+    async def watch() -> list[str]:
+        async with services.watch() as changes:
+            return [(await anext(changes)).subject for _ in range(2)]
+
+    watching = asyncio.create_task(asyncio.to_thread(asyncio.run, watch()))
+    await until(lambda: port.feed.watched)
+    port.hold(Entry("a", 1, b"1"), Entry("b", 1, b"1"))
+    assert await watching == ["a", "b"]
+    await until(lambda: port.watch_counts.watching == 0)
+
+
+async def test_a_watch_needs_a_node() -> None:
+    with pytest.raises(NoEngine):
+        async with services.watch():
+            pass

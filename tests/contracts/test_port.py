@@ -14,6 +14,7 @@ from gossip.core.errors import WriteRefused
 from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import DialRefused, Hub, NodePort
+from gossip.runtime.watch import ChangeKind, Interest, WatchRefused
 from tests.support.fake_port import FakePort
 from tests.support.runtime import EmptyPast, MemoryJournal, no_fetcher, until
 
@@ -185,6 +186,41 @@ async def test_a_thread_writes_through_the_loop_of_the_port(port: NodePort) -> N
     entry = port.get("k")
     assert entry is not None
     assert entry.version == version
+
+
+async def test_a_watcher_hears_of_a_write_that_it_can_read(port: NodePort) -> None:
+    watch = port.watch(Interest(), None, port.loop)
+    written = [await port.write("k", b"1"), await port.write("k", None)]
+    changes = [await anext(watch) for _ in range(2)]
+    assert [change.entry for change in changes] == written
+    assert [change.kind for change in changes] == [ChangeKind.DATA_SET, ChangeKind.DATA_DELETED]
+    assert port.get("k") == written[1]
+    assert port.watch_counts.watching == 1
+    watch.close()
+    assert port.watch_counts.watching == 0
+
+
+async def test_a_write_is_not_told_before_it_is_durable(subject: Subject, port: NodePort) -> None:
+    watch = port.watch(Interest(), None, port.loop)
+    subject.hold()
+    writing = asyncio.create_task(port.write("k", b"1"))
+    await until(subject.waiting)
+    hearing = asyncio.create_task(watch.batch())
+    await asyncio.sleep(0)
+    assert not hearing.done()
+    subject.release()
+    written = await writing
+    assert [change.entry for change in await hearing] == [written]
+    watch.close()
+
+
+async def test_a_stopped_node_ends_its_watches_and_takes_no_more() -> None:
+    async with in_process() as made:
+        watch = made.port.watch(Interest(), None, made.port.loop)
+        await made.port.write("k", b"1")
+    assert [change.subject async for change in watch] == ["k"]
+    with pytest.raises(WatchRefused):
+        made.port.watch(Interest(), None, made.port.loop)
 
 
 async def test_a_stopped_node_refuses_writes_and_is_not_ready() -> None:

@@ -50,6 +50,7 @@ from gossip.core.members import PeerRecord
 from gossip.runtime.driver import SLICE_EVENTS, Driver
 from gossip.runtime.outbound import HIGH_WATER
 from gossip.runtime.ports import DialRefused, Hub
+from gossip.runtime.watch import ChangeKind, Interest, Watch
 from tests.support.runtime import (
     MemoryJournal,
     MemoryWire,
@@ -486,3 +487,63 @@ async def test_a_notice_is_one_line_in_the_log() -> None:
         {"event": "peer_joined", "log_level": "info", "subject": "0xpeer", "detail": ""},
         {"event": "link_faulted", "log_level": "warning", "subject": "0xpeer", "detail": "rate"},
     ]
+
+
+def watching(driver: Driver) -> Watch:
+    return driver.feed.watch(Interest(), None, asyncio.get_running_loop())
+
+
+async def test_watchers_hear_of_entries_and_members() -> None:
+    tombstone = Entry("k", 2, None)
+    effects: list[Effect] = [
+        StoreEntry(ENTRY),
+        Notice(NoticeKind.PEER_JOINED, "0xpeer", "ws://peer/ws"),
+        Notice(NoticeKind.OWN_URL, "ws://me/ws"),
+        StoreEntry(tombstone),
+    ]
+    driver = make(ScriptedNode(once(effects)))
+    watch = watching(driver)
+    driver.start(STARTED)
+    changes = await watch.batch()
+    assert [(change.kind, change.subject) for change in changes] == [
+        (ChangeKind.DATA_SET, "k"),
+        (ChangeKind.PEER_JOINED, "0xpeer"),
+        (ChangeKind.DATA_DELETED, "k"),
+    ]
+    assert [change.entry for change in changes] == [ENTRY, None, tombstone]
+
+
+async def test_a_write_that_something_newer_overtook_is_not_told() -> None:
+    """Two writes of one key in one commit: the node holds the second when both are answered."""
+    node = ScriptedNode()
+    driver = make(node)
+    entries = [Entry("k", version, b"1") for version in (1, 3)]
+    node.held["k"] = entries[1]
+
+    def script(event: Event) -> list[Effect]:
+        match event:
+            case WriteRequested(request=request):
+                return [Commit(request, entries[request - 1], 0)]
+            case Committed(requests=requests):
+                return [Reply(request, entries[request - 1]) for request in requests]
+        return []
+
+    node.script = script
+    watch = watching(driver)
+    async with running(driver):
+        await asyncio.gather(driver.write("k", b"1"), driver.write("k", b"1"))
+    assert [change.entry for change in await watch.batch()] == [entries[1]]
+
+
+async def test_a_refused_write_is_not_told() -> None:
+    def script(event: Event) -> list[Effect]:
+        if isinstance(event, WriteRequested):
+            return [Reply(event.request, None, "clock", "an hour ahead"), StoreEntry(ENTRY)]
+        return []
+
+    driver = make(ScriptedNode(script))
+    watch = watching(driver)
+    async with running(driver):
+        with pytest.raises(WriteRefused):
+            await driver.write("k", b"1")
+    assert [change.entry for change in await watch.batch()] == [ENTRY]

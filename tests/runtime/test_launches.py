@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.serving import ROOT, Process, free_port, link, request, running
+from tests.support.serving import ROOT, Process, free_port, link, opened, request, running
 
 APPLICATION = "gossipnode.asgi:application"
 JSON = {"Content-Type": "application/json"}
@@ -87,6 +87,42 @@ def test_it_serves_stops_and_remembers(launch: Launch, tmp_path: Path) -> None:
         status, answer = request(port, "GET", "/gossip/data/k")
         assert (status, json.loads(answer)["data"]) == (200, {"n": 1})
         assert process.stop() == launch.stopped
+
+
+@LAUNCHES
+def test_open_streams_end_with_the_node(launch: Launch, tmp_path: Path) -> None:
+    port = free_port()
+    with node(launch, tmp_path, port, {"HOST": "127.0.0.1"}) as process:
+        with opened(port, b"GET /gossip/events HTTP/1.1\r\nHost: localhost\r\n\r\n") as watcher:
+            reading = watcher.makefile("rb")
+            lines = iter(reading.readline, b"")
+            assert b"event: open\n" in lines
+            assert write(port) == 201
+            assert b"event: data_set\n" in lines
+            assert process.stop() == launch.stopped
+            rest = b"".join(lines)
+        # In order: not cut off, and not waited for.
+        assert b"event: end\n" in rest
+        assert rest.endswith(b"0\r\n\r\n")
+        assert "Traceback" not in process.text
+
+
+@LAUNCHES
+def test_who_reads_no_events_is_dropped(launch: Launch, tmp_path: Path) -> None:
+    port = free_port()
+    value = json.dumps({"key": "large", "value": "x" * 131_000})
+    with node(launch, tmp_path, port, {"HOST": "127.0.0.1"}), socket.socket() as watcher:
+        watcher.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+        watcher.connect(("127.0.0.1", port))
+        watcher.sendall(b"GET /gossip/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert watcher.recv(12) == b"HTTP/1.1 200"
+        # The kernel and the server hold some megabytes before the node is made to wait.
+        for _ in range(200):
+            request(port, "POST", "/gossip/data", body=value, headers=JSON)
+            stats = json.loads(request(port, "GET", "/gossip/stats")[1])["stats"]
+            if stats["watchersDropped"]:
+                break
+        assert (stats["watchersDropped"], stats["watchers"]) == (1, 0)
 
 
 @OURS

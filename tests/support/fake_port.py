@@ -9,8 +9,10 @@ from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview, Stats
+from gossip.runtime.feed import Feed, WatchCounts
 from gossip.runtime.histogram import Histogram
 from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Interest, Watch
 
 NOW = 1_795_327_401_824
 """Milliseconds: the wall clock of this node, which stands still."""
@@ -64,6 +66,7 @@ class FakePort:
         self.waiting = 0
         """Writes that wait for the gate."""
         self._arrival = asyncio.Event()
+        self.feed = Feed()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -101,6 +104,15 @@ class FakePort:
         self.hold(entry)
         return entry
 
+    def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        return self.feed.watch(interest, after, reader)
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        return self.feed.counts
+
     # For tests
 
     async def until_waiting(self, count: int) -> None:
@@ -114,6 +126,8 @@ class FakePort:
         for entry in entries:
             self._entries[entry.key] = entry
             self.tell(version=self._overview.version + 1, last_updated=NOW)
+            if self.feed.watched:
+                self.feed.entry(entry)
 
     def know(self, node_id: str, status: str = "active", **fields: object) -> None:
         """Add another member."""

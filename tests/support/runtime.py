@@ -34,6 +34,7 @@ class ScriptedNode:
         self.script = script
         self.events: list[Event] = []
         self.instants: list[Instant] = []
+        self.held: dict[str, Entry] = {}
 
     def handle(self, event: Event, now: Instant) -> list[Effect]:
         self.events.append(event)
@@ -41,7 +42,7 @@ class ScriptedNode:
         return self.script(event)
 
     def get(self, key: str) -> Entry | None:
-        return None
+        return self.held.get(key)
 
     def entries(self) -> Iterator[Entry]:
         return iter(())

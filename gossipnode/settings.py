@@ -34,6 +34,7 @@ ASGI_APPLICATION = "gossipnode.asgi.application"
 # The API's own rule: with or without a final slash, no redirects.
 APPEND_SLASH = False
 
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
 # Served by `gossipnode.static_files` from where the apps have them.
 STATIC_URL = "/static/"
 

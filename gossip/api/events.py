@@ -64,7 +64,7 @@ async def stream(
 def _opening(watch: Watch, after: str | None) -> bytes:
     me = services.overview().me
     about = {"nodeId": me.node_id, "startedAt": iso(me.incarnation), "resumed": watch.resumed}
-    opened = _event("open", about, watch.start)
+    opened = _event("hello", about, watch.start)
     if after is None or watch.resumed:
         return opened
     message = "What came since is not known any more: look at everything again"

@@ -43,7 +43,7 @@ async def test_options(client: httpx.AsyncClient, path: str, allowed: str) -> No
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/gossip", "/gossip/", "/gossip/peers//", "/gossip/stats/x", "/GOSSIP/stats"]
+    "path", ["/x", "/gossip", "/gossip/", "/gossip/peers//", "/gossip/stats/x", "/GOSSIP/stats"]
 )
 async def test_unknown_paths(client: httpx.AsyncClient, path: str) -> None:
     answer = await client.get(path)

@@ -82,7 +82,7 @@ async def test_it_opens_with_the_node_and_an_id(port: FakePort) -> None:
         assert browser.headers["cache-control"] == "no-store"
         assert browser.headers["x-accel-buffering"] == "no"
         [opened] = browser.events
-    assert opened.kind == "open"
+    assert opened.kind == "hello"
     assert opened.id is not None
     assert opened.data == {
         "nodeId": ME.node_id,
@@ -113,7 +113,7 @@ async def test_filters(port: FakePort) -> None:
     assert [event.kind for event in events] == ["data_set", "peer_left"]
 
 
-@pytest.mark.parametrize("types", ["", "open", "data_set,", "DATA_SET"])
+@pytest.mark.parametrize("types", ["", "hello", "data_set,", "DATA_SET"])
 async def test_an_unknown_type_is_refused(client: httpx.AsyncClient, types: str) -> None:
     answer = await client.get("/gossip/events", params={"types": types})
     assert answer.status_code == 400
@@ -156,7 +156,7 @@ async def test_silence_is_broken_by_comments(port: FakePort) -> None:
     text = await anext(events) + await anext(events) + await anext(events)
     port.hold(Entry("a", 1, b"1"))
     text += await anext(events)
-    assert [event.kind for event in parse(text)] == ["open", "", "", "data_set"]
+    assert [event.kind for event in parse(text)] == ["hello", "", "", "data_set"]
 
 
 async def test_a_stop_ends_it(port: FakePort) -> None:
@@ -164,7 +164,7 @@ async def test_a_stop_ends_it(port: FakePort) -> None:
         port.hold(Entry("a", 1, b"1"))
         port.feed.close()
         await until(lambda: browser.ended)
-        assert [event.kind for event in browser.events] == ["open", "data_set", "end"]
+        assert [event.kind for event in browser.events] == ["hello", "data_set", "end"]
         assert browser.events[-1].data["reason"] == "stopping"
 
 

@@ -96,7 +96,7 @@ def test_open_streams_end_with_the_node(launch: Launch, tmp_path: Path) -> None:
         with opened(port, b"GET /gossip/events HTTP/1.1\r\nHost: localhost\r\n\r\n") as watcher:
             reading = watcher.makefile("rb")
             lines = iter(reading.readline, b"")
-            assert b"event: open\n" in lines
+            assert b"event: hello\n" in lines
             assert write(port) == 201
             assert b"event: data_set\n" in lines
             assert process.stop() == launch.stopped

@@ -21,7 +21,7 @@ help: ## List the targets
 run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others from the environment
 	@exec $(BIN)/python manage.py rungossip
 
-test: venv-dev ## Run the whole suite; ARGS are passed to pytest
+test: venv-dev chromium ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest $(ARGS)
 
 check: venv-dev ## Formatting, lint, types, migrations, deployment checks
@@ -46,6 +46,18 @@ prove-convergence: venv-dev ## Run the long simulations, resuming where they sto
 clean: ## Remove the virtual environment and caches, not the nodes' data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The status page is tested in Debian's Chromium. Without it these tests say that they did not run.
+.PHONY: chromium
+chromium:
+	@command -v chromium > /dev/null && exit; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+		echo "installing chromium"; \
+		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
+			apt-get -qq install --no-install-recommends chromium > /dev/null; \
+	else \
+		echo "chromium is missing: the status page will not be tested in a browser"; \
+	fi
 
 # A copy of what was installed last, kept in the environment, tells whether to install again.
 .PHONY: venv-runtime venv-dev

@@ -393,18 +393,6 @@ function note({ nodeId, detail }, words) {
   show(at("lately-none"), false);
 }
 
-// Where no node runs yet
-
-async function waitForNode() {
-  say(at("waiting"), "Looking again every few seconds…");
-  try {
-    await ask("/readyz");
-    location.reload();
-  } catch {
-    setTimeout(waitForNode, RETRY);
-  }
-}
-
 function begin() {
   show(at("lately-section"), true);
   // What is typed counts at once.
@@ -435,4 +423,4 @@ function begin() {
   listen();
 }
 
-if (document.body.dataset.page === "status") begin(); else waitForNode();
+begin();

@@ -55,9 +55,8 @@ chromium:
 		echo "installing chromium"; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
 			apt-get -qq install --no-install-recommends chromium > /dev/null; \
-	else \
-		echo "chromium is missing: the status page will not be tested in a browser"; \
-	fi
+	fi; \
+	command -v chromium > /dev/null || echo "NOT TESTED in a browser: chromium is missing"
 
 # A copy of what was installed last, kept in the environment, tells whether to install again.
 .PHONY: venv-runtime venv-dev

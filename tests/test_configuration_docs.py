@@ -1,5 +1,6 @@
 """The manual's tables and `.env.example` say what the code says."""
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,17 @@ def test_the_table_of_constants_names_each_with_its_default() -> None:
     assert [(row[0], row[2]) for row in rows("Constants")] == constants()
 
 
-def test_every_constant_has_a_meaning_and_a_source() -> None:
-    assert [row for row in rows("Constants") if len(row) != 5 or not (row[3] and row[4])] == []
+@pytest.mark.parametrize("heading", ["Constants", "Constants of watching and of the page"])
+def test_every_constant_has_a_meaning_and_a_source(heading: str) -> None:
+    assert [row for row in rows(heading) if len(row) != 5 or not (row[3] and row[4])] == []
+
+
+@pytest.mark.parametrize(
+    "row", rows("Constants of watching and of the page"), ids=lambda row: row[0]
+)
+def test_the_table_of_watching_has_the_values_of_the_code(row: list[str]) -> None:
+    module, _, name = row[0].strip("`").rpartition(".")
+    assert row[2] == f"`{_written(getattr(importlib.import_module(module), name))}`"
 
 
 def test_the_example_holds_every_variable_with_its_default() -> None:

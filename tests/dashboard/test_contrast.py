@@ -29,7 +29,7 @@ def luminance(colour: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize(("text", "ground"), product(TEXT, GROUND))
+@pytest.mark.parametrize(("text", "ground"), [*product(TEXT, GROUND)])
 def test_text_stands_out(scheme: dict[str, str], text: str, ground: str) -> None:
     darker, lighter = sorted((luminance(scheme[text]), luminance(scheme[ground])))
     assert (lighter + 0.05) / (darker + 0.05) >= 4.5

@@ -71,7 +71,7 @@ USE_I18N = False
 LOGGING_CONFIG = None
 
 SILENCED_SYSTEM_CHECKS = [
-    "security.W001",  # SecurityMiddleware: TLS ends at a proxy, and answers are JSON, not pages
-    "security.W002",  # XFrameOptionsMiddleware: there is no page to frame
+    "security.W001",  # SecurityMiddleware: TLS ends at a proxy, the page sets its own headers
+    "security.W002",  # XFrameOptionsMiddleware: the page says itself that nobody may frame it
     "security.W003",  # CsrfViewMiddleware: no cookie grants anything, and only JSON is accepted
 ]

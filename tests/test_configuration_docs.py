@@ -84,7 +84,10 @@ def test_the_table_of_constants_names_each_with_its_default() -> None:
     assert [(row[0], row[2]) for row in rows("Constants")] == constants()
 
 
-@pytest.mark.parametrize("heading", ["Constants", "Constants of watching and of the page"])
+WATCHING = "Constants of watching and of the page"
+
+
+@pytest.mark.parametrize("heading", ["Constants", WATCHING])
 def test_every_constant_has_a_meaning_and_a_source(heading: str) -> None:
     assert [row for row in rows(heading) if len(row) != 5 or not (row[3] and row[4])] == []
 

@@ -1,6 +1,7 @@
 """The status page in a browser, on real nodes."""
 
 import json
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from django.template.loader import render_to_string
 from playwright.sync_api import Browser, Page, Route, expect
 
+from tests.benchmarks.load import flood, masked, updates
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium
 from tests.support.client import dialed
 from tests.support.cluster import Cluster
 from tests.support.process import NodeProcess, free_ports
+from tests.support.waiting import eventually
 
 Open = Callable[..., Visit]
 
@@ -246,6 +249,36 @@ def test_without_room_for_a_stream_it_looks_now_and_then(cluster: Cluster, visit
     page = visited.open(live=False)
     expect(page.locator("#live")).to_have_text("Looking every 5 s")
     expect(page.locator("#members tr")).to_have_count(2)
+
+
+def test_a_flood_is_not_listened_to(browser: Browser, node: NodeProcess) -> None:
+    node.wait_ready()
+    visited = Visit(browser, node.port)
+    page = visited.open()
+    frames = updates("flood", 20_000, time.time_ns() // 1_000_000)
+    with page.expect_request(lambda request: "events" in request.url and "types=" in request.url):
+        flood(node.port, [masked(frames)])
+    expect(page.locator("#count-keys")).to_have_text("20,000")
+    expect(page.locator("#entries li")).to_have_count(25)
+    assert visited.stayed()
+    visited.close()
+
+
+def test_only_a_tab_that_is_looked_at_listens(cluster: Cluster, visit: Open) -> None:
+    def turn(hidden: str) -> None:
+        override = f"{{value: {hidden}, configurable: true}}"
+        page.evaluate(f"Object.defineProperty(document, 'hidden', {override})")
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+    page = visit().open("?prefix=tab/")
+    client = cluster.nodes[0].client
+    eventually(lambda: client.stats()["watchers"] == 1)
+    turn("true")
+    eventually(lambda: client.stats()["watchers"] == 0)
+    cluster.nodes[1].client.set("tab/k", 1)
+    turn("false")
+    expect(entry(page, "tab/k")).to_be_visible()
+    expect(page.locator("#live")).to_have_text("Live")
 
 
 def test_where_no_node_runs_it_waits_for_one(visit: Open) -> None:

@@ -10,6 +10,8 @@ const PAUSE = 1_000; // ms between two looks at the same list, however much happ
 const TYPING = 200; // ms without a key before what was typed is looked for
 const WITHIN = 8_000; // ms for one answer
 const RETRY = 5_000; // ms, the longest wait before the next attempt to listen
+const RUSH = 500; // changes of data in a second beyond which the page stops listening to them
+const CALM = 15_000; // ms after which it tries again; meanwhile it looks every 5 s
 const LATELY = 12; // events of members that are listed
 const SHOWN = 16_384; // characters of a value
 const PREVIEW = 120;
@@ -335,13 +337,18 @@ function reached() {
 }
 
 let source = null;
+let heard = 0; // changes of data in this second
+let rushed = false;
 let attempts = 0;
 let retry = 0;
 
 function listen() {
   clearTimeout(retry);
   source?.close();
-  source = new EventSource(`/gossip/events?${new URLSearchParams({ prefix: asked.prefix })}`);
+  if (document.hidden) return;
+  const wanted = new URLSearchParams({ prefix: asked.prefix });
+  if (rushed) wanted.set("types", Object.keys(HAPPENED));
+  source = new EventSource(`/gossip/events?${wanted}`);
   source.addEventListener("hello", (event) => {
     attempts = 0;
     listening = true;
@@ -353,7 +360,10 @@ function listen() {
     refreshData();
   });
   for (const kind of ["data_set", "data_deleted"]) {
-    source.addEventListener(kind, (event) => { if (concerns(JSON.parse(event.data).key)) refreshData(); });
+    source.addEventListener(kind, (event) => {
+      heard += 1;
+      if (heard > RUSH) calm(); else if (concerns(JSON.parse(event.data).key)) refreshData();
+    });
   }
   for (const [kind, words] of Object.entries(HAPPENED)) {
     source.addEventListener(kind, (event) => {
@@ -370,6 +380,25 @@ function listen() {
     attempts += 1;
     retry = setTimeout(listen, Math.min(RETRY, 500 * 2 ** attempts) * (0.75 + Math.random() / 2));
   };
+}
+
+// Nobody reads a flood, and telling it costs the node as much as taking it in.
+function calm() {
+  if (rushed) return;
+  rushed = true;
+  listen();
+  setTimeout(() => { rushed = false; listen(); }, CALM);
+}
+
+// Browsers hold six connections to a node at most, for all of their tabs together.
+function attend() {
+  if (document.hidden) {
+    source?.close();
+    listening = false;
+    announce();
+  } else {
+    listen();
+  }
 }
 
 function note({ nodeId, detail }, words) {
@@ -416,10 +445,14 @@ function begin() {
   at("data-form").addEventListener("submit", (event) => { event.preventDefault(); search(); });
   at("data-first").addEventListener("click", (event) => { event.preventDefault(); look(asked.prefix, ""); });
   at("data-behind").addEventListener("click", (event) => { event.preventDefault(); look(asked.prefix, last ?? ""); });
-  setInterval(tick, 1_000);
-  setInterval(refreshCounters, POLL);
+  document.addEventListener("visibilitychange", attend);
+  setInterval(() => { heard = 0; tick(); }, 1_000);
+  setInterval(() => { refreshCounters(); if (rushed) refreshData(); }, POLL);
   let looks = 0;
-  setInterval(() => { looks += 1; if (members.length <= MANY || looks % 6 === 0) refreshMembers(); }, MEMBERS);
+  setInterval(() => {
+    looks += 1;
+    if (!document.hidden && (members.length <= MANY || looks % 6 === 0)) refreshMembers();
+  }, MEMBERS);
   listen();
 }
 

@@ -31,7 +31,9 @@ check: venv-dev ## Formatting, lint, types, migrations, deployment checks
 	@$(CLEAN) sh -ec 'GOSSIP_DATA_DIR=$$(mktemp -d); export GOSSIP_DATA_DIR; \
 		trap "rm -rf $$GOSSIP_DATA_DIR" EXIT; set -x; \
 		$(BIN)/python manage.py makemigrations --check --dry-run; \
-		$(BIN)/python manage.py check --deploy --fail-level WARNING'
+		PUBLIC_URL=https://node.example GOSSIP_PUBLIC_URL=wss://node.example/ws HOST=0.0.0.0 \
+			GOSSIP_API_TOKENS=a-token-for-the-check \
+			$(BIN)/python manage.py check --deploy --fail-level WARNING'
 
 format: venv-dev ## Format, and repair what lint can repair
 	$(BIN)/ruff check --fix .

@@ -82,6 +82,8 @@ class NodeSettings:
     """`GOSSIP_LOG_LEVEL`: `debug`, `info`, `warning` or `error`."""
     secret_key: str | None = field(repr=False)
     """`DJANGO_SECRET_KEY`; None: see `gossip.secret`."""
+    superuser: tuple[str, str, str] | None = field(repr=False)
+    """Name, password and address of `DJANGO_SUPERUSER_…`; None: nobody is made."""
     binds_itself: bool = True
     """False under a server that takes its address from its own options instead of `HOST`."""
     warnings: tuple[str, ...] = ()
@@ -163,9 +165,26 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         compat_missing_200=read(names.GOSSIP_COMPAT_MISSING_200),
         log_level=read(names.GOSSIP_LOG_LEVEL),
         secret_key=read(names.DJANGO_SECRET_KEY),
+        superuser=_superuser(
+            read(names.DJANGO_SUPERUSER_USERNAME),
+            read(names.DJANGO_SUPERUSER_PASSWORD),
+            read(names.DJANGO_SUPERUSER_EMAIL),
+        ),
     )
     _check_timeouts(settings)
     return replace(settings, warnings=tuple(_warnings(environ, settings)))
+
+
+def _superuser(
+    name: str | None, password: str | None, email: str | None
+) -> tuple[str, str, str] | None:
+    if name is not None and password is None:
+        raise names.DJANGO_SUPERUSER_USERNAME.refusal(
+            name, "must come with DJANGO_SUPERUSER_PASSWORD"
+        )
+    if name is None or password is None:
+        return None
+    return name, password, email or ""
 
 
 def _bootstrap(environ: Mapping[str, str]) -> Variable[tuple[str, ...]]:

@@ -11,6 +11,7 @@ from random import Random
 
 import structlog
 
+from gossip.admin.first_user import FirstUser, make_first_user
 from gossip.conf import NodeSettings
 from gossip.core.config import Config
 from gossip.core.entries import Entry
@@ -101,6 +102,8 @@ def prepare(settings: NodeSettings) -> Engine:
         lock.acquire(settings.port)
         held.callback(lock.release)
         prepare_database()
+        if settings.superuser is not None:
+            make_first_user(FirstUser(*settings.superuser))
         engine = Engine(_parts(settings, lock))
         held.pop_all()
     return engine

@@ -8,6 +8,8 @@ plain calls, safe from any thread and cheap enough for the event loop. Writes co
     ├── NoEngine        no node runs in this process
     ├── UnknownKey      nothing to delete under this key; also a KeyError
     ├── EntryFault      the key or the value breaks the rules; nothing was written
+    ├── UnknownMember   nobody to forget; also a KeyError
+    ├── ForgetRefused   the member is connected
     ├── WriteRefused    the node did not write, and will not
     ├── WatchRefused    too many watch already, or the node stops
     ├── WatchEnded      the watch is over: its reader was too slow, or the node stops
@@ -35,10 +37,11 @@ from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Change, ChangeKind, Interest, Watch, WatchEnded, WatchRefused
 
 __all__ = [
-    "LIMITS", "Change", "ChangeKind", "Distribution", "Health", "NoEngine", "PeerCounts",
-    "Readiness", "UnknownKey", "Vitals", "Watch", "WatchCounts", "WatchEnded", "WatchRefused",
-    "adelete", "aget", "aset", "checked_key", "delete", "entries", "get", "health", "members",
-    "overview", "ready", "set", "slices", "vitals", "watch", "watch_counts",
+    "LIMITS", "Change", "ChangeKind", "Distribution", "ForgetRefused", "Health", "NoEngine",
+    "PeerCounts", "Readiness", "UnknownKey", "UnknownMember", "Vitals", "Watch",
+    "WatchCounts", "WatchEnded", "WatchRefused", "adelete", "aget", "aset", "aside",
+    "checked_key", "delete", "entries", "forget", "get", "health", "members", "overview",
+    "ready", "set", "slices", "vitals", "watch", "watch_counts",
 ]  # fmt: skip
 
 LIMITS = Limits()
@@ -67,6 +70,17 @@ class UnknownKey(GossipError, KeyError):
 
     def __str__(self) -> str:
         return f"Key '{self.key}' not found"
+
+
+class UnknownMember(GossipError, KeyError):
+    """No such member is listed."""
+
+    def __str__(self) -> str:
+        return f"Member '{self.args[0]}' is not listed"
+
+
+class ForgetRefused(GossipError):
+    """The member is here: stop it, and it leaves by itself."""
 
 
 class PeerCounts(msgspec.Struct, frozen=True):
@@ -170,6 +184,28 @@ def members(status: str | None = None) -> list[MemberView]:
     """The other members, ordered by node id; only those of that status, if one is given."""
     everybody = _port().members()
     return [view for view in everybody if status is None or view.status == status]
+
+
+def forget(node_id: str) -> None:
+    """Take a member off the lists, the dial plan and the disk; from a thread.
+
+    It is back as soon as it joins again. Bootstrap peers are dialed on: the operator named them.
+    Others keep their own lists. Raises `UnknownMember`, `ForgetRefused` and `NoEngine`.
+    """
+    port = _port()
+    found = next((view for view in port.members() if view.record.node_id == node_id), None)
+    if found is None:
+        raise UnknownMember(node_id)
+    if found.linked:
+        raise ForgetRefused(
+            f"Member '{node_id}' is connected: stop it, and it is removed by itself"
+        )
+    asyncio.run_coroutine_threadsafe(port.forget(node_id), port.loop).result(WRITE_TIMEOUT)
+
+
+def aside() -> list[Entry]:
+    """Versions of the future that wait to be applied, the soonest first."""
+    return sorted(_port().aside(), key=lambda entry: entry.version)
 
 
 @asynccontextmanager

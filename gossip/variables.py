@@ -266,6 +266,29 @@ DJANGO_SECRET_KEY = Variable(
     secret=True,
 )
 
+DJANGO_SUPERUSER_USERNAME = Variable(
+    name="DJANGO_SUPERUSER_USERNAME",
+    kind=kinds.optional(kinds.line(150)),
+    unset="nobody is made: `manage.py createsuperuser`",
+    description="Administrator who is made at start if there is none of that name.",
+    source="Django's own name for it",
+)
+DJANGO_SUPERUSER_PASSWORD = Variable(
+    name="DJANGO_SUPERUSER_PASSWORD",
+    kind=kinds.optional(kinds.secret(8)),
+    unset="nobody is made",
+    description="Password of that administrator; one who is there keeps the old one.",
+    source="Django's own name for it",
+    secret=True,
+)
+DJANGO_SUPERUSER_EMAIL = Variable(
+    name="DJANGO_SUPERUSER_EMAIL",
+    kind=kinds.optional(kinds.line(254)),
+    unset="none",
+    description="Address of that administrator, for people; nothing is sent there.",
+    source="Django's own name for it",
+)
+
 VARIABLES: tuple[Variable[Any], ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Variable)
 )

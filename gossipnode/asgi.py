@@ -31,6 +31,7 @@ logs.configure(settings.GOSSIP.log_level)
 # Their models and views need Django to be set up.
 from gossip.api.handler import ApiHandler  # noqa: E402
 from gossip.launch import Launch  # noqa: E402
+from gossipnode.admin_branch import AdminBranch  # noqa: E402
 from gossipnode.static_files import StaticFiles  # noqa: E402
 
 
@@ -44,7 +45,7 @@ def _address_unknown() -> None:
 
 
 application = NodeApplication(
-    StaticFiles(ApiHandler()),
+    StaticFiles(AdminBranch(ApiHandler())),
     websocket_application(
         _hub,
         settings.GOSSIP.cors_origins

@@ -22,19 +22,44 @@ SECRET_KEY = SimpleLazyObject(lambda: secret_key(GOSSIP))
 ALLOWED_HOSTS = list(GOSSIP.allowed_hosts)
 
 INSTALLED_APPS = [
+    "gossip.admin.apps.NodeAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.staticfiles",
     "channels",
     "rest_framework",
     "gossip",
     "gossip.dashboard",
 ]
-MIDDLEWARE = ["gossip.api.middleware.HostCheck", "gossip.api.middleware.Cors"]
+# For the admin alone: `gossip.api.handler` has its own.
+MIDDLEWARE = [
+    "gossip.api.middleware.HostCheck",
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
 ROOT_URLCONF = "gossipnode.urls"
 ASGI_APPLICATION = "gossipnode.asgi.application"
 # The API's own rule: with or without a final slash, no redirects.
 APPEND_SLASH = False
 
-TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
 # Served by `gossipnode.static_files` from where the apps have them.
 STATIC_URL = "/static/"
 
@@ -54,6 +79,25 @@ DATABASES: dict[str, dict[str, Any]] = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+# Who administers. Sessions are signed cookies: no table grows. Cookies
+# know no ports, so several nodes on one host need names of their own.
+SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
+SESSION_COOKIE_NAME = f"gossip_session_{GOSSIP.port}"
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_NAME = f"gossip_csrf_{GOSSIP.port}"
+CSRF_COOKIE_PATH = "/admin/"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_TRUSTED_ORIGINS = [GOSSIP.public_url]
+# Behind a proxy with TLS the cookies must not travel without it.
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = GOSSIP.public_url.startswith("https:")
+MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("MinimumLengthValidator", "CommonPasswordValidator", "NumericPasswordValidator")
+]
+LOGIN_URL = "admin:login"
+
 REST_FRAMEWORK: dict[str, Any] = {
     # No sessions and no users: who may write is decided by token or loopback address.
     "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -71,7 +115,6 @@ USE_I18N = False
 LOGGING_CONFIG = None
 
 SILENCED_SYSTEM_CHECKS = [
-    "security.W001",  # SecurityMiddleware: TLS ends at a proxy, the page sets its own headers
-    "security.W002",  # XFrameOptionsMiddleware: the page says itself that nobody may frame it
-    "security.W003",  # CsrfViewMiddleware: no cookie grants anything, and only JSON is accepted
+    "security.W004",  # HSTS, and
+    "security.W008",  # redirects to TLS: where TLS ends at a proxy, that is where both belong
 ]

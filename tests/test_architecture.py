@@ -28,8 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "services": {"core", "runtime", "transport", "stores"},
     "api": {"core", "conf", "loopback", "services"},
     "dashboard": {"core", "services"},
+    "admin": {"core", "models", "services", "dashboard"},
     # The composition root, and the commands that start it.
-    "launch": {"core", "conf", "runtime", "transport", "stores"},
+    "launch": {"admin", "core", "conf", "runtime", "transport", "stores"},
     "management": {"core", "conf", "services", "launch", "runtime"},
 }
 """For each layer, module or package of `gossip`: the other layers that it may import."""

@@ -16,7 +16,9 @@ def ids(messages: list[CheckMessage]) -> list[str | None]:
     return [message.id for message in messages]
 
 
-def test_the_project_passes_all_of_them() -> None:
+def test_the_project_passes_all_of_them(settings: Settings) -> None:
+    # As behind a proxy with TLS, where `PUBLIC_URL` says so.
+    settings.SESSION_COOKIE_SECURE = settings.CSRF_COOKIE_SECURE = True
     messages = run_checks(include_deployment_checks=True)
     assert [message for message in messages if not message.is_silenced()] == []
 

@@ -336,14 +336,26 @@ def test_a_short_token_warns() -> None:
 
 
 def test_secrets_appear_in_no_refusal_and_no_repr() -> None:
-    assert SECRET_NAMES == ["DJANGO_SECRET_KEY", "GOSSIP_API_TOKENS"]
+    assert SECRET_NAMES == ["DJANGO_SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD", "GOSSIP_API_TOKENS"]
     for name in SECRET_NAMES:
-        line = refusal(**{name: "hush hush"})
+        line = refusal(**{name: "hush h"})
         assert line.startswith(f"{name} must be")
         assert "hush" not in line
-    given = settings(GOSSIP_API_TOKENS="hush-hush-hush-hush", DJANGO_SECRET_KEY="hush" * 20)
+    given = settings(
+        GOSSIP_API_TOKENS="hush-hush-hush-hush",
+        DJANGO_SECRET_KEY="hush" * 20,
+        DJANGO_SUPERUSER_USERNAME="operator",
+        DJANGO_SUPERUSER_PASSWORD="hush hush",
+    )
     assert given.secret_key == "hush" * 20
+    assert given.superuser == ("operator", "hush hush", "")
     assert "hush" not in repr(given)
+
+
+def test_a_first_user_needs_a_password() -> None:
+    line = refusal(DJANGO_SUPERUSER_USERNAME="operator")
+    assert line.startswith("DJANGO_SUPERUSER_USERNAME='operator' must come with")
+    assert settings(DJANGO_SUPERUSER_PASSWORD="long enough").superuser is None
 
 
 def test_allowed_hosts_hold_loopback_our_own_and_the_operators() -> None:

@@ -217,6 +217,11 @@ class Contacts:
         now = self._context.now.monotonic
         self.plan.forget(node_id, now, len(self._members.active()))
 
+    def forgotten(self, node_id: str) -> None:
+        """An operator wants it neither dialed nor remembered; bootstrap peers are dialed on."""
+        self.left(node_id)
+        self._context.emit(ForgetPeer(node_id))
+
     def removed(self, node_id: str) -> None:
         """A member was removed without having left: keep looking for it (M7)."""
         self._forget(self.plan.lost(node_id, self._context.now.monotonic))

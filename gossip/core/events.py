@@ -140,5 +140,11 @@ class IncarnationKept(Event, frozen=True):
     incarnation: int
 
 
+class ForgetRequested(Event, frozen=True):
+    """An operator wants a member off the lists. Ignored while we hold a link to it."""
+
+    node_id: str
+
+
 class StopRequested(Event, frozen=True):
     """Leave the cluster in order. Every later event but `LinkClosed` is ignored."""

@@ -210,6 +210,16 @@ class Membership:
             self._roster.left(member)
             self._contacts.left(node_id)
 
+    def forget(self, node_id: str) -> None:
+        """An operator wants a member off the lists; it is back as soon as it joins again."""
+        if self._links.linked(node_id):
+            return
+        member = self._members.get(node_id)
+        if member is not None:
+            self._roster.forgotten(member)
+            self._plain.forget_peer(node_id)
+        self._contacts.forgotten(node_id)
+
     def _forward(self, link: Link, message: Message, frame: str | bytes) -> None:
         """Pass a frame on with one hop less, never back to where it came from (R4)."""
         ttl = min(message.ttl or 0, self._config.max_ttl)

@@ -111,6 +111,12 @@ class Roster:
             self._context.notice(NoticeKind.PEER_REMOVED, member.record.node_id, endpoint)
             self._rumors.tell(member, Standing.DEAD)
 
+    def forgotten(self, member: Member) -> None:
+        """An operator wants it off the list: a decision of ours, of which nobody is told."""
+        self._members.bury(member)
+        self._rumors.forget(member.record.node_id)
+        self._context.notice(NoticeKind.PEER_REMOVED, member.record.node_id, "by the operator")
+
     def renewed(self, member: Member, incarnation: int) -> None:
         """A member said on its own link that it took another incarnation (M1)."""
         self._members.renew(member, incarnation)

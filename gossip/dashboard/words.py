@@ -135,6 +135,7 @@ COUNTERS = (
             Counter("gossipRounds", "Rounds of comparing notes"),
             Counter("pulls", "Differences fetched"),
             Counter("pagesServed", "Pages served to others"),
+            Counter("refutations", "Wrong suspicions of this node, refuted"),
         ),
     ),
     Group(
@@ -174,6 +175,7 @@ REFUSED = {
     "members-full": "Members over the bound",
     "names-blocked": "Requests for names on a blocked connection",
     "names-too-soon": "Requests for names that came too soon",
+    "news": "News of members that is not as it should be",
     "not-forwarded": "Messages that could not be passed on",
     "not-joined": "Messages before an introduction",
     "page-blocked": "Requests for data on a blocked connection",

@@ -41,6 +41,7 @@ from gossip.core.events import (
     CommitFailed,
     Committed,
     Event,
+    ForgetRequested,
     IncarnationKept,
     Instant,
     LinkClosed,
@@ -94,6 +95,7 @@ class Door(Protocol):
     def entries(self) -> Iterator[Entry]: ...
     def members(self) -> list[MemberView]: ...
     def overview(self, now: Instant) -> Overview: ...
+    def set_aside(self) -> list[Entry]: ...
 
 
 JournalFactory = Callable[[ports.Committed, ports.Failed], ports.Journal]
@@ -184,6 +186,10 @@ class Driver:
         self._writers[request] = reply
         self._inbox.write(WriteRequested(request, key, value))
         return await reply
+
+    def forget(self, node_id: str) -> None:
+        """Have the node forget a member."""
+        self._inbox.post(ForgetRequested(node_id))
 
     async def run(self) -> None:
         """Own the node until `stop`."""

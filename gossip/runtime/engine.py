@@ -134,6 +134,10 @@ class Engine:
             raise WriteRefused("stopping", "the node has not started")
         return await self._prepared.write(key, value)
 
+    async def forget(self, node_id: str) -> None:
+        """See `NodePort.forget`."""
+        self._prepared.forget(node_id)
+
     def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:

@@ -37,6 +37,9 @@ class Writer(Protocol):
     def vitals(self) -> Vitals:
         """See `NodePort.vitals`."""
 
+    async def forget(self, node_id: str) -> None:
+        """See `NodePort.forget`."""
+
     async def write(self, key: str, value: bytes | None) -> Entry:
         """See `NodePort.write`."""
 
@@ -87,6 +90,12 @@ class InProcessPort:
 
     def vitals(self) -> Vitals:
         return self._read(self._writer.vitals)
+
+    def aside(self) -> list[Entry]:
+        return self._read(self._node.set_aside)
+
+    async def forget(self, node_id: str) -> None:
+        await self._writer.forget(node_id)
 
     async def write(self, key: str, value: bytes | None) -> Entry:
         return await self._writer.write(key, value)

@@ -123,6 +123,12 @@ class NodePort(Protocol):
         Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.
         """
 
+    def aside(self) -> list[Entry]:
+        """Versions of the future that wait to be applied (E4)."""
+
+    async def forget(self, node_id: str) -> None:
+        """Take a member off the lists, soon; ignored while the node holds a link to it."""
+
     def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:

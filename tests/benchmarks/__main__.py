@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import cost, failures, machine, mixed, report, spreading, throughput
+from tests.benchmarks import admin, cost, failures, machine, mixed, report, spreading, throughput
 
 RUNS = 3
 CASES: dict[str, Callable[[], dict[str, float]]] = (
-    spreading.CASES | failures.CASES | mixed.CASES | throughput.CASES | cost.CASES
+    spreading.CASES | failures.CASES | mixed.CASES | throughput.CASES | cost.CASES | admin.CASES
 )
 
 

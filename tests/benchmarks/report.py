@@ -42,6 +42,7 @@ draw the key, or at the next fetch: until then nobody but that peer knows.
 until the node's counter says that all were applied. Processor time is that of the whole node, \
 writing behind included.
 - **Longest answer**: asked every few milliseconds while another process sends 40,000 frames.
+- **Admin**: the slowest of 20 looks at each page, logged in, once all entries are on disk.
 - **Memory for each key**: 50,000 keys of some 10 bytes, once all is written behind.
 """
 

@@ -190,6 +190,13 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("post_p99", "p99 of it", Unit.MILLISECONDS, 0.1),
         Target("post_cpu", "processor time for each", Unit.MICROSECONDS),
     ),
+    "Admin, 100,000 entries": (
+        Target("admin_list", "first page of the entries", Unit.MILLISECONDS, 0.3),
+        Target("admin_deep", "last page that a list reaches", Unit.MILLISECONDS, 0.3),
+        Target("admin_behind", "first page behind a late key", Unit.MILLISECONDS, 0.3),
+        Target("admin_search", "search for a prefix", Unit.MILLISECONDS, 0.3),
+        Target("admin_memory", "memory that the first login takes", Unit.MEGABYTES),
+    ),
     "Cost, nothing happening": (
         Target("memory_idle", "resident memory of a node", Unit.MEGABYTES, 75e6, deployed="112 MB"),
         Target("memory_per_key", "more for each small key", Unit.KILOBYTES, 1e3),

@@ -238,3 +238,9 @@ async def test_vitals_tell_of_the_store_and_the_queues(subject: Subject) -> None
     assert (idle.backlog, idle.journal_failing, idle.writes_waiting) == (0, False, 0)
     assert idle.events_waiting == idle.outbound_waiting == 0
     assert await asyncio.to_thread(port.vitals) == idle
+
+
+async def test_a_member_that_is_not_there_may_be_forgotten(port: NodePort) -> None:
+    await port.forget("nobody")
+    assert port.members() == []
+    assert port.aside() == []

@@ -56,6 +56,7 @@ class FakePort:
             events_waiting=0,
             outbound_waiting=0,
         )
+        self.waiting_for_their_time: list[Entry] = []
         self.views: list[MemberView] = []
         self.ready = True
         self.refusal: WriteRefused | WriteUnanswered | None = None
@@ -85,6 +86,12 @@ class FakePort:
         live = sum(not entry.deleted for entry in self._entries.values())
         total = len(self._entries)
         return msgspec.structs.replace(self._overview, live=live, total=total)
+
+    def aside(self) -> list[Entry]:
+        return self.waiting_for_their_time
+
+    async def forget(self, node_id: str) -> None:
+        self.views = [view for view in self.views if view.linked or view.record.node_id != node_id]
 
     def vitals(self) -> Vitals:
         return self._vitals

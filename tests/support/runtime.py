@@ -50,6 +50,9 @@ class ScriptedNode:
     def members(self) -> list[MemberView]:
         return []
 
+    def set_aside(self) -> list[Entry]:
+        return []
+
     def overview(self, now: Instant) -> Overview:
         return Overview(
             me=PeerRecord(node_id="me"),

@@ -1,0 +1,107 @@
+"""Pages of what the node has in memory: members, versions of the future, refused input."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from gossip import services
+from gossip.admin.times import duration, moment
+from gossip.core.errors import GossipError
+from gossip.core.stats import MemberView
+from gossip.dashboard.words import REFUSED
+
+PER_PAGE: Final = 100
+
+
+class Page(NamedTuple):
+    """One page beside Django's."""
+
+    name: str
+    title: str
+    path: str
+    view: Callable[[HttpRequest], HttpResponse]
+    listed: bool = True
+
+
+def members(request: HttpRequest) -> HttpResponse:
+    """Who is listed, with its status and its last sign of life."""
+    wanted = request.GET.get("q", "").strip()
+
+    def context() -> dict[str, Any]:
+        now = services.overview().me.last_seen
+        found = [view for view in services.members() if _matches(view, wanted)]
+        page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+        rows = [(view, duration(max(0, now - view.record.last_seen) / 1000)) for view in page]
+        return {"page": page, "rows": rows, "wanted": wanted, "query": urlencode({"q": wanted})}
+
+    return _answer(request, MEMBERS, context)
+
+
+def forget(request: HttpRequest) -> HttpResponse:
+    """Ask, then take a member off the lists."""
+    node_id = request.POST.get("node_id") or request.GET.get("node_id", "")
+    if request.method == "POST":
+        try:
+            services.forget(node_id)
+        except GossipError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"Member {node_id} is forgotten here.")
+        return HttpResponseRedirect(reverse(f"admin:{MEMBERS.name}"))
+    return _answer(request, FORGET, lambda: {"node_id": node_id})
+
+
+def aside(request: HttpRequest) -> HttpResponse:
+    """Versions of the future that wait for their time (E4)."""
+
+    def context() -> dict[str, Any]:
+        now = services.overview().me.last_seen
+        waiting = services.aside()[:PER_PAGE]
+        rows = [
+            (entry, moment(entry.version), duration((entry.version - now) / 1000))
+            for entry in waiting
+        ]
+        return {"rows": rows, "total": services.overview().aside}
+
+    return _answer(request, ASIDE, context)
+
+
+def refused(request: HttpRequest) -> HttpResponse:
+    """What was refused since the start, by reason."""
+
+    def context() -> dict[str, Any]:
+        counted = services.overview().stats.refused.most_common()
+        return {"rows": [(reason, REFUSED.get(reason, ""), count) for reason, count in counted]}
+
+    return _answer(request, REFUSED_INPUT, context)
+
+
+MEMBERS = Page("members", "Members", "now/members/", members)
+FORGET = Page("forget", "Forget a member", "now/members/forget/", forget, listed=False)
+ASIDE = Page("aside", "Versions of the future", "now/aside/", aside)
+REFUSED_INPUT = Page("refused", "Refused input", "now/refused/", refused)
+PAGES: Final = (MEMBERS, FORGET, ASIDE, REFUSED_INPUT)
+
+
+def _matches(view: MemberView, wanted: str) -> bool:
+    record = view.record
+    texts = (record.node_id, record.gossip_endpoint or "", record.region, view.status)
+    return any(wanted in text for text in texts)
+
+
+def _answer(
+    request: HttpRequest, page: Page, context: Callable[[], dict[str, Any]]
+) -> HttpResponse:
+    template, status, found = f"gossip/admin/{page.name}.html", 200, dict[str, Any]()
+    try:
+        found = context()
+    except (services.NoEngine, TimeoutError) as error:
+        template, status, found = "gossip/admin/no_node.html", 503, {"message": str(error)}
+    shared = admin.site.each_context(request) | {"title": page.title}
+    return TemplateResponse(request, template, shared | found, status=status)

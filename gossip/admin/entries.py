@@ -23,6 +23,7 @@ from gossip.admin.paging import MOST, BoundedPaginator
 from gossip.admin.times import moment
 from gossip.core.errors import EntryFault, GossipError
 from gossip.core.values import normalise
+from gossip.dashboard.rows import short_id
 from gossip.models import EntryRow
 
 __all__ = ["EntryAdmin", "EntryRow"]
@@ -94,7 +95,7 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     paginator = BoundedPaginator
     show_full_result_count = False
     list_per_page = 100
-    list_display = ("key", "preview", "version", "written", "origin")
+    list_display = ("key", "preview", "version", "written", "writer")
     list_display_links = ("key",)
     # Only what an index gives: anything else would sort the whole table.
     sortable_by = ("key",)
@@ -136,7 +137,13 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
     @admin.display(description="written")
     def written(self, row: EntryRow) -> str:
         """By the writer's clock."""
-        return moment(row.timestamp)
+        return format_html('<span class="nowrap">{}</span>', moment(row.timestamp))
+
+    @admin.display(description="writer")
+    def writer(self, row: EntryRow) -> str:
+        """Its id, shortened; all of it is in the details."""
+        origin = row.origin or ""
+        return format_html('<span title="{}">{}</span>', origin, short_id(origin))
 
     def get_readonly_fields(self, _request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """Everything but the value, once the key is there."""

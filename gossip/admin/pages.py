@@ -11,9 +11,10 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from gossip import services
-from gossip.admin.times import duration, moment
+from gossip.admin.times import moment
 from gossip.core.errors import GossipError
 from gossip.core.stats import MemberView
+from gossip.dashboard.rows import ago, duration, short_id
 from gossip.dashboard.words import REFUSED
 
 PER_PAGE: Final = 100
@@ -37,7 +38,14 @@ def members(request: HttpRequest) -> HttpResponse:
         now = services.overview().me.last_seen
         found = [view for view in services.members() if _matches(view, wanted)]
         page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
-        rows = [(view, duration(max(0, now - view.record.last_seen) / 1000)) for view in page]
+        rows = [
+            (
+                view,
+                short_id(view.record.node_id),
+                ago(now - view.record.last_seen),
+            )
+            for view in page
+        ]
         return {"page": page, "rows": rows, "wanted": wanted, "query": urlencode({"q": wanted})}
 
     return _answer(request, MEMBERS, context)
@@ -64,7 +72,7 @@ def aside(request: HttpRequest) -> HttpResponse:
         now = services.overview().me.last_seen
         waiting = services.aside()[:PER_PAGE]
         rows = [
-            (entry, moment(entry.version), duration((entry.version - now) / 1000))
+            (entry, moment(entry.version), duration((entry.version - now) // 1000))
             for entry in waiting
         ]
         return {"rows": rows, "total": services.overview().aside}

@@ -11,11 +11,3 @@ def moment(millis: int) -> str:
     if not 0 < millis <= _LAST:
         return f"{millis} ms"
     return f"{datetime.fromtimestamp(millis / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def duration(seconds: float) -> str:
-    """A time span in the largest unit that says enough."""
-    for size, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} s"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gossip.admin.times import duration, moment
+from gossip.admin.times import moment
 
 
 @pytest.mark.parametrize(
@@ -17,11 +17,3 @@ from gossip.admin.times import duration, moment
 )
 def test_a_moment(millis: int, text: str) -> None:
     assert moment(millis) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [(0.4, "0 s"), (119, "119 s"), (120, "2 min"), (7_200, "2 h"), (172_800, "2 d")],
-)
-def test_a_duration(seconds: float, text: str) -> None:
-    assert duration(seconds) == text

@@ -146,6 +146,7 @@ class Contacts:
                 self._failed(link.dialed)
         if link.peer is None or self._links.linked(link.peer):
             return
+        self._roster.word_gone(link.peer)
         if code == CloseCode.DUPLICATE:
             # We hold no other: the one that it kept is somebody else's, who uses our id.
             self._id_taken(link.peer)

@@ -101,6 +101,9 @@ class Membership:
         if record.extended:
             self._settle_duplicates(record.node_id)
             self._repair.told(link, roots)
+            if first and self._roster.wants_word():
+                # Equal roots would tell nothing of who holds which links.
+                self._repair.ask_names(link)
 
     def _answer(self, link: Link, record: PeerRecord) -> None:
         """Only the end that accepted answers, once for each connection (W4)."""

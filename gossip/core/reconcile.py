@@ -121,8 +121,19 @@ class Repair:
         differs = not link.closing and link.roots.members not in (None, ours.members)
         if differs and self._again(self._asked_names_at):
             self._asked_names_at = self._context.now.monotonic
-            context = self._context
-            context.send([link], context.encoder.names_request(context.now.wall, context.updates))
+            self.ask_names(link)
+
+    def ask_names(self, link: Link) -> None:
+        """Ask a peer for its active members."""
+        context = self._context
+
+        def send(_: Roots) -> None:
+            # Behind our own `join`, which waits for the roots as well.
+            if not link.closing:
+                request = context.encoder.names_request(context.now.wall, context.updates)
+                context.send([link], request)
+
+        self.with_roots(send)
 
     def name_members(self, link: Link) -> None:
         """Answer a peer that asks for our active members; not more often than it may ask."""

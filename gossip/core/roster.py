@@ -50,6 +50,9 @@ class Roster:
         member = self._members.get(record.node_id)
         if member is not None and (before is None or before != member.record):
             self.store(member)
+        if before is not None and record.incarnation > before.incarnation:
+            # In its new life it holds none of the links that it vouched for.
+            self.word_gone(record.node_id)
         if member is not None:
             known_as = buried if before is None else before.incarnation
             self._tell_returned(member, known_as, status)
@@ -127,6 +130,21 @@ class Roster:
     def is_vouched_for(self, member: Member) -> bool:
         """Whether a peer that we are linked to holds a link to this member, by its own word."""
         return any(map(self._links.linked, member.holders))
+
+    def word_gone(self, holder: str) -> None:
+        """A peer that may have vouched for others is gone, or has begun a new life."""
+        for member in self._members:
+            if holder in member.holders:
+                member.holders = tuple(other for other in member.holders if other != holder)
+
+    def wants_word(self) -> bool:
+        """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
+        return any(
+            member.record.gossip_endpoint is None
+            and not self._links.linked(member.record.node_id)
+            and not self.is_vouched_for(member)
+            for member in self._members
+        )
 
     def accused(self, member: Member, incarnation: int) -> None:
         """A peer suspects a member: so do we, until it refutes that."""

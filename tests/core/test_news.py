@@ -413,6 +413,33 @@ def test_m8_it_is_suspected_two_heartbeats_after_the_last_who_vouched_is_gone() 
     assert subject.statuses()["n"] == "suspected"
 
 
+def test_m8_who_begins_a_new_life_vouches_for_nobody() -> None:
+    subject = out_of_reach()
+    subject.accept(2)
+    # The old link is still open: its end was not noticed yet.
+    effects = subject.receive(2, join("a", incarnation=WALL + 1))
+    assert [frame["data"] for frame in sent(effects, 2)][-1] == {"x": "members"}
+    subject.hear(25, a=2)
+    assert subject.statuses() == {"a": "active", "n": "suspected"}
+
+
+def test_m8_a_peer_whose_link_broke_is_asked_for_its_word_again() -> None:
+    subject = out_of_reach()
+    subject.lose(1)
+    subject.accept(2)
+    effects = subject.receive(2, join("a"))
+    assert {"x": "members"} in [frame["data"] for frame in sent(effects, 2)]
+    subject.receive(2, named("a", "n"))
+    subject.hear(60, a=2)
+    assert subject.statuses() == {"a": "active", "n": "active"}
+
+
+def test_m8_nobody_is_asked_where_all_are_in_reach() -> None:
+    subject = out_of_reach()
+    effects = subject.joined(2, "b")
+    assert {"x": "members"} not in [frame["data"] for frame in sent(effects, 2)]
+
+
 def test_m8_news_of_it_counts() -> None:
     subject = out_of_reach()
     subject.receive(1, news("a", ["n", WALL, "suspect"]))

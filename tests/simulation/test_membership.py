@@ -252,3 +252,29 @@ def test_m1_a_node_that_stalled_refutes_and_its_incarnation_is_known_to_all() ->
 def _refutations(cluster: Cluster, name: str) -> int:
     host = cluster.hosts[name]
     return host.node.overview(host.clock()).stats.refutations
+
+
+def test_m8_nobody_lists_the_dead_on_the_word_of_a_peer_that_started_again() -> None:
+    cluster = Cluster(1, 4, unreachable={"n002", "n003"})
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=15)
+    cluster.run(20)
+    cluster.kill("n003")
+    cluster.kill("n000")
+    cluster.run(1)
+    cluster.restart("n000")
+    cluster.wait_for(lambda: cluster.statuses("n002").get("n000") == "active", within=10)
+    cluster.wait_for(lambda: unlisted_by_all(cluster, "n003"), within=100, every=1.0)
+    assert cluster.complete()
+
+
+def test_m8_a_short_break_on_the_way_to_a_member_is_no_suspicion_of_it() -> None:
+    cluster = Cluster(1, 3, unreachable={"n001", "n002"})
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=15)
+    cluster.partition(["n000"], ["n001"], reset=True)
+    cluster.run(0.5)
+    cluster.heal()
+    cluster.run(60)
+    assert cluster.complete()
+    assert {noticed.notice.subject for noticed in cluster.notices(*DETECTED)} <= {"n000"}

@@ -31,6 +31,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "gossip",
     "gossip.dashboard",
+    # Only for the files of the page at /api/docs.
+    "drf_spectacular_sidecar",
 ]
 # For the admin alone: `gossip.api.handler` has its own.
 MIDDLEWARE = [

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, re_path
 
-from gossip.api import cluster, data, events, metrics
+from gossip.api import cluster, data, docs, events, metrics
 from gossip.api.base import NodeView
 
 
@@ -21,6 +21,8 @@ urlpatterns = [
     re_path(r"^gossip/data/(?P<key>[\s\S]+)\Z", data.KeyView.as_view(), name="gossip-key"),
     _exactly("p2p/peers", cluster.OldPeersView),
     _exactly("p2p/stats", cluster.OldStatsView),
+    _exactly("api/schema", docs.SchemaView),
+    _exactly("api/docs", docs.DocsView),
     _exactly("metrics", metrics.MetricsView),
     _exactly("healthz", cluster.AliveView),
     _exactly("readyz", cluster.ReadyView),

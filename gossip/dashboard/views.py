@@ -2,8 +2,9 @@
 
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.templatetags.static import static
 
 import gossip
 from gossip import services
@@ -39,6 +40,11 @@ async def status(request: HttpRequest) -> HttpResponseBase:
     except services.NoEngine:
         return _page(request, "gossip/no_node.html", {}, 503, {"Retry-After": "1"})
     return _page(request, "gossip/status.html", context)
+
+
+async def icon(_request: HttpRequest) -> HttpResponseBase:
+    """`GET /favicon.ico`."""
+    return HttpResponseRedirect(static("gossip/icon.svg"))
 
 
 def _page(

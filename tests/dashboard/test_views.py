@@ -152,3 +152,10 @@ async def test_without_a_node(configure: Callable[..., httpx.AsyncClient]) -> No
 
 async def test_only_our_own_names(client: httpx.AsyncClient) -> None:
     assert (await client.get("/", headers={"Host": "evil.example"})).status_code == 400
+
+
+async def test_browsers_find_the_icon_where_they_look_by_themselves(
+    client: httpx.AsyncClient,
+) -> None:
+    answer = await client.get("/favicon.ico")
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/static/gossip/icon.svg")

@@ -1,4 +1,4 @@
-"""Chromium on the status page, and everything that it complains of or asks others for."""
+"""Chromium on the pages of a node, and everything that it complains of or asks others for."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -76,6 +76,9 @@ class Visit:
         assert self.complaints == [], self.complaints
 
     def _asked(self, request: Request) -> None:
+        if request.url.startswith("data:"):
+            # Part of the page itself.
+            return
         if urlsplit(request.url).netloc != f"localhost:{self.port}":
             self.foreign.append(request.url)
 

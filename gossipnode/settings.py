@@ -9,6 +9,7 @@ from django.utils.functional import SimpleLazyObject
 from gossip.conf import load
 from gossip.core.errors import ConfigurationError
 from gossip.secret import secret_key
+from gossip.stores.sqlite import Connection
 
 try:
     GOSSIP = load(os.environ, Path.cwd())
@@ -76,6 +77,7 @@ DATABASES: dict[str, dict[str, Any]] = {
             # instead of waiting for it.
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
+            "factory": Connection,
         },
     }
 }

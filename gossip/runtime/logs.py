@@ -59,3 +59,13 @@ def configure(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name, threshold in _LEVELS_OF_LIBRARIES.items():
         logging.getLogger(name).setLevel(threshold)
+    logging.getLogger("django.request").addFilter(_tells_of_a_defect)
+
+
+def _tells_of_a_defect(record: logging.LogRecord) -> bool:
+    """Whether a view raised what it should not.
+
+    Django logs every 503 as an error: a line for each probe of a node that is not ready, and for
+    each write refused while the disk is full.
+    """
+    return record.exc_info is not None

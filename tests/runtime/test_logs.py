@@ -48,5 +48,12 @@ def test_requests_and_connections_are_not_logged() -> None:
     assert logged(f"for name in {names}: logging.getLogger(name).warning('noise')", "debug") == []
 
 
+def test_a_refusal_is_no_defect() -> None:
+    code = "log = logging.getLogger('django.request'); log.error('Service Unavailable: /readyz')"
+    assert logged(code) == []
+    [line] = logged(f"{code}\ntry: 1 / 0\nexcept ZeroDivisionError: log.error('x', exc_info=True)")
+    assert "ZeroDivisionError" in line
+
+
 def test_configuring_twice_writes_once() -> None:
     assert len(logged("logs.configure('info'); structlog.get_logger('gossip').info('once')")) == 1

@@ -2,7 +2,7 @@
 
 import http.client
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
@@ -37,12 +37,13 @@ class Client:
     Each request has a connection of its own, so that a restart of the node goes unnoticed.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, timeout: float = TIMEOUT) -> None:
         self.port = port
+        self._timeout = timeout
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """Send one request. Raises `OSError` where nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self._timeout)
         if body is not None:
             headers = {"Content-Type": "application/json"} | headers
         try:
@@ -130,11 +131,21 @@ def frame(kind: str, data: object, sender: str, **envelope: object) -> str:
 
 
 @contextmanager
-def dialed(port: int, node_id: str = "test-peer") -> Iterator["Peer"]:
-    """Connect to the `/ws` of the node on this port of the loopback address."""
+def dialed(port: int, node_id: str = "test-peer", *, reads: bool = True) -> Iterator["Peer"]:
+    """Connect to the `/ws` of the node on this port of the loopback address.
+
+    Who does not read keeps one frame and leaves the rest to the kernel.
+    """
     url = f"ws://127.0.0.1:{port}/ws"
+    queue = 16 if reads else 1
     with connect(
-        url, compression=None, proxy=None, max_size=None, open_timeout=TIMEOUT
+        url,
+        compression=None,
+        proxy=None,
+        max_size=None,
+        open_timeout=TIMEOUT,
+        max_queue=queue,
+        close_timeout=TIMEOUT if reads else 0.1,
     ) as connection:
         yield Peer(connection, node_id)
 
@@ -161,6 +172,13 @@ class Peer:
             self._connection.send(message)
         except ConnectionClosed:
             # What the node thinks of the message, the test reads from its counters.
+            return
+
+    def send_parts(self, parts: Iterable[str]) -> None:
+        """Send one message in fragments. Does nothing once the node closed."""
+        try:
+            self._connection.send(parts)
+        except ConnectionClosed:
             return
 
     def receive(self) -> Any:

@@ -6,10 +6,10 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from enum import Enum
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from gossip.variables import VARIABLES
 from tests.support.client import Client
@@ -102,7 +102,7 @@ class NodeProcess:
         """Start the process; `wait_ready` says when it serves."""
         # Not while an earlier process may live: two nodes would share an address.
         assert not self.is_running, "it runs already"
-        with self.output.open("ab") as output:
+        with self.open_output() as output:
             self._process = subprocess.Popen(
                 [*self.prefix, *self.launch.command(self.port)],
                 cwd=ROOT,
@@ -112,6 +112,10 @@ class NodeProcess:
                 stderr=subprocess.STDOUT,
             )
         NodeProcess.running[self._process.pid] = self
+
+    def open_output(self) -> BinaryIO:
+        """Where the process is to write; closed here once it has been started."""
+        return self.output.open("ab")
 
     def fail_to_start(self, within: float = 20.0) -> tuple[int, str]:
         """Start it and wait for its end; return exit code and standard error."""
@@ -168,6 +172,19 @@ class NodeProcess:
         """Bytes of memory that it holds."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def open_files(self) -> list[str]:
+        """The files and sockets that it holds open."""
+        found: list[str] = []
+        for descriptor in Path(f"/proc/{self.pid}/fd").iterdir():
+            # It may be closed between the two looks.
+            with suppress(FileNotFoundError):
+                found.append(str(descriptor.readlink()))
+        return found
+
+    def descriptors(self) -> int:
+        """How many they are."""
+        return len(self.open_files())
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used, in steps of a hundredth."""

@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench prove-convergence clean
+.PHONY: help run test check format bench soak prove-convergence prove-hostile clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -42,8 +42,15 @@ format: venv-dev ## Format, and repair what lint can repair
 bench: venv-dev ## Measure, and write docs/benchmarks.md
 	@$(CLEAN) $(BIN)/python -m tests.benchmarks --write docs/benchmarks.md
 
+SOAK_SECONDS ?= 1200
+soak: venv-dev ## Break eight real nodes on purpose for SOAK_SECONDS; ARGS are passed on
+	@$(CLEAN) $(BIN)/python -m tests.soak --seconds $(SOAK_SECONDS) $(ARGS)
+
 prove-convergence: venv-dev ## Run the long simulations, resuming where they stopped
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_convergence
+
+prove-hostile: venv-dev ## Send mutated frames to the core, resuming where it stopped
+	@$(CLEAN) $(BIN)/python -m tests.property.prove_hostile $(ARGS)
 
 clean: ## Remove the virtual environment and caches, not the nodes' data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info

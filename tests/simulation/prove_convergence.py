@@ -9,7 +9,6 @@ and never skipped. Exit status 1 if any seed failed; the scenario of a failed se
 """
 
 import argparse
-import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -21,8 +20,8 @@ import msgspec
 
 from gossip.sim.ledger import InvariantBroken
 from tests.simulation.acceptance import acceptance
+from tests.support.revision import ROOT, revision
 
-ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "proofs" / "convergence.jsonl"
 PROVED = "gossip/core", "gossip/sim", "tests/simulation"
 
@@ -42,13 +41,6 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     trace: str = ""
     seconds: float
     date: str
-
-
-def revision() -> str:
-    """The last commit that touched what is proved, marked when the tree differs from it."""
-    commit = _git("log", "-1", "--format=%h", "--", *PROVED)
-    changed = _git("status", "--porcelain", "--", *PROVED)
-    return f"{commit}+changes" if changed else commit
 
 
 def prove(seed: int, at: str) -> Run:
@@ -96,7 +88,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
     parser.add_argument("--record", type=Path, default=RECORD, help="file to append to")
     options = parser.parse_args(arguments)
-    at = revision()
+    at = revision(*PROVED)
     done = recorded(options.record, at)
     wanted = [seed for seed in range(1, options.seeds + 1) if seed not in done]
     print(f"revision {at}: {len(wanted)} of {options.seeds} seeds to run")
@@ -108,11 +100,6 @@ def main(arguments: list[str] | None = None) -> int:
         failed += run.outcome != "equal"
         print(f"{count}/{len(wanted)} seed {run.seed}: {run.outcome} ({run.seconds} s)", flush=True)
     return 1 if failed else 0
-
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _since(begun: float) -> float:

@@ -1,6 +1,6 @@
 """Several nodes that know of each other."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -37,6 +37,13 @@ class Cluster:
             )
             for port in ports
         ]
+
+    @classmethod
+    def of(cls, nodes: Iterable[NodeProcess]) -> Self:
+        """Nodes that were made, and told of each other, by the caller."""
+        cluster = cls.__new__(cls)
+        cluster.nodes = list(nodes)
+        return cluster
 
     def __enter__(self) -> Self:
         try:

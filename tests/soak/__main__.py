@@ -18,9 +18,10 @@ import msgspec
 
 from tests.benchmarks.machine import describe
 from tests.soak.soak import Report, Soak, interruptible
-from tests.support.revision import ROOT, revision
+from tests.support.proof import PROOFS, keep, today
+from tests.support.revision import revision
 
-RECORD = ROOT / "docs" / "proofs" / "soak.jsonl"
+RECORD = PROOFS / "soak.jsonl"
 SOAKED = "gossip", "gossipnode", "tests/soak"
 
 
@@ -50,17 +51,16 @@ def main(arguments: list[str] | None = None) -> int:
         soak = Soak(directory, seed=seed, seconds=options.seconds, tell=_tell)
         try:
             report = soak.run()
+        except KeyboardInterrupt:
+            print("interrupted: all nodes are ended", flush=True)
+            return 130
         except Exception:
             print(f"seed {seed}\n{soak.tails()}", flush=True)
             raise
         if report.failures:
             print(f"seed {seed}\n{soak.tails()}", flush=True)
-    line = Line(
-        revision=at, date=datetime.now(UTC).date().isoformat(), machine=machine, report=report
-    )
-    options.record.parent.mkdir(parents=True, exist_ok=True)
-    with options.record.open("ab") as lines:
-        lines.write(msgspec.json.encode(line) + b"\n")
+    line = Line(revision=at, date=today(), machine=machine, report=report)
+    keep(line, options.record)
     print(msgspec.json.format(msgspec.json.encode(report)).decode(), flush=True)
     return 1 if report.failures else 0
 

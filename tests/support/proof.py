@@ -1,0 +1,93 @@
+"""Long runs with many seeds, whose outcomes are kept on record.
+
+A seed that is on record for the revision of what is proved is not run again, so that an interrupted
+proof goes on where it was. Uncommitted changes are recorded as such and never skipped.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import msgspec
+
+from tests.support.revision import ROOT, revision
+
+PROOFS = ROOT / "docs" / "proofs"
+
+
+class Run(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a record. Proofs add what they count."""
+
+    revision: str
+    seed: int
+    outcome: str
+    seconds: float
+    date: str
+
+
+R = TypeVar("R", bound=Run)
+Prove = Callable[[int, str], R]
+"""Runs one seed for a revision; in a process of its own."""
+
+
+class Proof(Generic[R]):
+    """What is run, and where its outcomes go."""
+
+    def __init__(self, name: str, prove: Prove[R], *paths: str, holds: str, seeds: int) -> None:
+        """`paths` are what is proved, `holds` the outcome of a run that did not fail."""
+        self._name = name
+        self._prove = prove
+        self._paths = paths
+        self._holds = holds
+        self._seeds = seeds
+
+    def main(self, arguments: list[str] | None = None) -> int:
+        """Run what is not on record. The exit status is 1 if any seed failed."""
+        parser = argparse.ArgumentParser(description=f"Prove: {self._name}.")
+        parser.add_argument("--seeds", type=int, default=self._seeds, help="seeds 1 to this")
+        parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
+        default = PROOFS / f"{self._name}.jsonl"
+        parser.add_argument("--record", type=Path, default=default, help="file to append to")
+        options = parser.parse_args(arguments)
+        at = revision(*self._paths)
+        done = recorded(options.record, at)
+        wanted = [seed for seed in range(1, options.seeds + 1) if seed not in done]
+        print(f"revision {at}: {len(wanted)} of {options.seeds} seeds to run", flush=True)
+        failed = 0
+        for count, run in enumerate(self._runs(wanted, at, options.jobs), start=1):
+            keep(run, options.record)
+            failed += run.outcome != self._holds
+            print(
+                f"{count}/{len(wanted)} seed {run.seed}: {run.outcome} ({run.seconds} s)",
+                flush=True,
+            )
+        return 1 if failed else 0
+
+    def _runs(self, seeds: Iterable[int], at: str, jobs: int) -> Iterator[R]:
+        """Run these seeds, several at a time, and yield them as they end."""
+        with ProcessPoolExecutor(max_workers=jobs) as pool:
+            for future in as_completed([pool.submit(self._prove, seed, at) for seed in seeds]):
+                yield future.result()
+
+
+def recorded(record: Path, at: str) -> set[int]:
+    """The seeds on record for this revision."""
+    if at.endswith("+changes") or not record.exists():
+        return set()
+    runs = (msgspec.json.decode(line, type=Run) for line in record.read_bytes().splitlines())
+    return {run.seed for run in runs if run.revision == at}
+
+
+def keep(line: msgspec.Struct, record: Path) -> None:
+    """Append one line to a record."""
+    record.parent.mkdir(parents=True, exist_ok=True)
+    with record.open("ab") as lines:
+        lines.write(msgspec.json.encode(line) + b"\n")
+
+
+def today() -> str:
+    """The date, as records have it."""
+    return datetime.now(UTC).date().isoformat()

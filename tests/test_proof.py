@@ -1,0 +1,31 @@
+"""What long proofs have in common, see `tests.support.proof`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.proof import Proof, Run, keep, recorded
+
+
+def _prove(seed: int, at: str) -> Run:
+    outcome = "broken" if seed == 3 else "fine"
+    return Run(revision=at, seed=seed, outcome=outcome, seconds=0.0, date="2026-11-25")
+
+
+def test_every_outcome_is_on_record(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = tmp_path / "new" / "record.jsonl"
+    proof = Proof("nothing", _prove, "README.md", holds="fine", seeds=2)
+    assert proof.main(["--record", str(record)]) == 0
+    assert proof.main(["--record", str(record), "--seeds", "3"]) == 1
+    assert "seed 3: broken" in capsys.readouterr().out
+    assert record.read_text().count("\n") >= 3
+
+
+def test_a_seed_on_record_is_not_run_again(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    assert recorded(record, "abc") == set()
+    keep(_prove(1, "abc"), record)
+    keep(_prove(2, "abd"), record)
+    keep(_prove(1, "abc+changes"), record)
+    assert recorded(record, "abc") == {1}
+    assert recorded(record, "abc+changes") == set()

@@ -43,9 +43,15 @@ def test_a_wrong_value_ends_the_process_with_one_line(
 
 
 def test_checks_pass_and_write_nothing(tmp_path: Path) -> None:
-    ended = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING")
+    production = {
+        "HOST": "0.0.0.0",
+        "PUBLIC_URL": "https://node.example",
+        "GOSSIP_PUBLIC_URL": "wss://node.example/ws",
+        "GOSSIP_API_TOKENS": "a-token-for-the-check",
+    }
+    ended = manage(tmp_path, "check", "--deploy", "--fail-level", "WARNING", **production)
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == "System check identified no issues (3 silenced).\n"
+    assert ended.stdout == "System check identified no issues (2 silenced).\n"
     assert list(tmp_path.iterdir()) == []
 
 

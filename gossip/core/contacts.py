@@ -202,6 +202,11 @@ class Contacts:
                 )
             )
 
+    def keep_dialing(self, member: Member) -> None:
+        """Dial a member that is listed on others' word: news of it may have outlived our plan."""
+        if member.holders and (member.record.gossip_endpoint or "") not in self.plan:
+            self._want_member(member, self._context.now.monotonic)
+
     def heard_of(self, url: str | None) -> bool:
         """Whether we dial this URL only because others named it."""
         target = self.plan.get(url or "")

@@ -164,7 +164,12 @@ class Membership:
             self._context.refuse("peer-record", names.refused)
         now = self._context.now.monotonic
         newcomer = link.dialed is not None and now - link.opened < _NEWCOMER
+        unreachable = 0
         for record in names.records:
+            unreachable += record.gossip_endpoint is None
+            if unreachable > self._config.limits.vouched:
+                self._context.refuse("members-full")
+                break
             if link.extended:
                 self._news.named(link, record)
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)

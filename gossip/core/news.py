@@ -42,7 +42,7 @@ class News:
     def heard(self, link: Link, items: tuple[NewsItem, ...]) -> None:
         """Items that came from a linked extended peer."""
         for item in items:
-            if item.incarnation > self._latest(item.standing):
+            if item.incarnation > max(self._latest(item.standing), self._known(item.node_id)):
                 self._context.refuse("incarnation")
             elif item.node_id == self._config.node_id:
                 self._heard_of_ourselves(item)
@@ -50,6 +50,13 @@ class News:
                 self._heard_alive(link, item.node_id, item.incarnation)
             else:
                 self._heard_suspect(item)
+
+    def _known(self, node_id: str) -> int:
+        """The incarnation that we hold of it: to doubt that one is always admissible."""
+        if node_id == self._config.node_id:
+            return self._context.me.incarnation
+        member = self._members.get(node_id)
+        return 0 if member is None else member.record.incarnation
 
     def _latest(self, standing: Standing) -> float:
         """The greatest incarnation believed: half of the skew is left for a refutation (M1)."""
@@ -62,16 +69,22 @@ class News:
             buried = self._members.buried(node_id)
             if buried is not None and incarnation > buried:
                 self._members.exhume(node_id)
-        elif incarnation > member.record.incarnation and not self._links.linked(node_id):
+        elif (
+            member.record.extended
+            and incarnation > member.record.incarnation
+            and not self._links.linked(node_id)
+        ):
             self._roster.refuted(member, incarnation, link.peer or "")
 
     def _heard_suspect(self, item: NewsItem) -> None:
         member = self._members.get(item.node_id)
-        if member is None or item.incarnation < member.record.incarnation:
+        if member is None or not member.record.extended:
+            return
+        if item.incarnation < member.record.incarnation:
             return
         if self._links.linked(item.node_id):
             self._rumors.accuse(item.node_id, item.incarnation)
-        elif member.status is Status.ACTIVE and member.record.extended:
+        elif member.status is Status.ACTIVE:
             self._roster.accused(member, item.incarnation)
 
     def named(self, link: Link, record: PeerRecord) -> None:

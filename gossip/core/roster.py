@@ -173,6 +173,9 @@ class Roster:
             return
         buried = self._members.buried(record.node_id)
         if buried is not None and record.incarnation <= buried:
+            # It was us who were away, perhaps; not more often than a mention earns a dial.
+            if self._members.earns_dial(record.node_id, self._context.now.monotonic):
+                self._rumors.tell_buried(record.node_id, buried)
             return
         try:
             new = self._members.vouched_for(record, holder, *self._context.now)

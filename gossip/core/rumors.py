@@ -52,6 +52,11 @@ class Rumors:
         self._rumors[node_id] = _Rumor(item)
         self._soon()
 
+    def tell_buried(self, node_id: str, incarnation: int) -> None:
+        """Somebody names a member that we buried: who holds a link to it lets it refute that."""
+        self._rumors[node_id] = _Rumor(NewsItem(node_id, incarnation, Standing.DEAD))
+        self._soon()
+
     def tell_renewed(self) -> None:
         """We have another incarnation: the next frame says so."""
         self._renewed = True

@@ -61,6 +61,8 @@ class Silence:
         node_id = member.record.node_id
         now = self._context.now.monotonic
         linked = self._links.linked(node_id)
+        if not linked and member.status is not Status.INACTIVE:
+            self._contacts.keep_dialing(member)
         vouched = not linked and self._roster.is_vouched_for(member)
         if vouched and member.status is Status.ACTIVE:
             member.silent_since = now

@@ -557,3 +557,48 @@ def test_m1_a_join_of_a_later_life_ends_a_suspicion_by_news() -> None:
     effects = subject.receive(4, join("b", incarnation=WALL + 1)) + subject.wait(0.1)
     assert subject.statuses()["b"] == "active"
     assert told(effects, 1) == [["b", WALL + 1, "alive"]]
+
+
+@pytest.mark.parametrize("standing", ["suspect", "dead"])
+def test_m1_what_is_listed_can_be_doubted_whatever_its_clock(standing: str) -> None:
+    subject = Subject(max_clock_skew=300.0)
+    subject.joined(1, "a")
+    ahead = WALL + 180_000
+    subject.receive(1, named("a", "n", incarnation=ahead))
+    subject.receive(1, news("a", ["n", ahead, standing]))
+    assert subject.statuses()["n"] == "suspected"
+
+
+def test_m1_we_refute_what_is_said_of_our_own_life_whatever_our_clock() -> None:
+    subject = Subject(max_clock_skew=300.0)
+    subject.joined(1, "a")
+    subject.skew = -400_000
+    assert kept(subject.receive(1, news("a", [ME, WALL, "suspect"]))) == [WALL + 1]
+
+
+def test_plain_peers_are_not_told_of_news_of_them() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    effects = subject.receive(1, news("a", ["p", WALL, "suspect"])) + subject.wait(0.1)
+    assert told(effects, 2) == []
+
+
+def test_plain_peers_keep_no_incarnation_that_others_name() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    subject.lose(2)
+    peer = {"id": "p", "gossipEndpoint": endpoint("p"), "incarnation": WALL}
+    subject.receive(1, exchange("a", "members", peers=[peer]))
+    assert [v.record.incarnation for v in subject.node.members()] == [WALL, 0]
+
+
+def test_m8_a_holder_lets_the_buried_refute_it() -> None:
+    subject = out_of_reach()
+    subject.receive(1, news("a", ["n", WALL, "suspect"]))
+    subject.hear(75, a=1)
+    assert subject.statuses() == {"a": "active"}
+    effects = subject.receive(1, named("a", "n")) + subject.wait(0.1)
+    assert told(effects, 1) == [["n", WALL, "dead"]]
+    assert told(subject.receive(1, named("a", "n")) + subject.wait(0.1), 1) == []

@@ -278,3 +278,23 @@ def test_m8_a_short_break_on_the_way_to_a_member_is_no_suspicion_of_it() -> None
     cluster.run(60)
     assert cluster.complete()
     assert {noticed.notice.subject for noticed in cluster.notices(*DETECTED)} <= {"n000"}
+
+
+def test_m8_a_member_that_was_buried_while_we_were_away_is_listed_again() -> None:
+    cluster = Cluster(1, 3, unreachable={"n001", "n002"})
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=15)
+    cluster.partition(["n001"])
+    cluster.run(200)
+    cluster.heal()
+    cluster.wait_for(cluster.complete, within=60, every=0.5)
+
+
+def test_m8_who_left_and_is_back_is_dialed_by_who_cannot_be_dialed() -> None:
+    cluster = Cluster(1, 3, unreachable={"n002"})
+    cluster.start()
+    cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15)
+    cluster.stop("n001")
+    cluster.run(10)
+    cluster.restart("n001")
+    cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15, every=0.5)

@@ -19,7 +19,7 @@ ELSEWHERE = re.compile(
     r"""
       \.venv/bin/(daphne|uvicorn)    # tests/runtime/test_launches.py: other launches
     | HOST=(0\.0\.0\.0|127\.0\.0\.1) # not opened to others here
-    | make\ (test|check|bench)       # they would run this
+    | make\ (test|check|bench|soak)  # they would run this, or for long
     """,
     re.VERBOSE,
 )

@@ -103,9 +103,17 @@ def _about() -> Iterator[Metric]:
         ("gossip_set_aside", "Versions of the future that wait.", now.aside),
         ("gossip_links", "Open links.", now.links),
         ("gossip_updates", "Updates applied since the start, local and remote.", now.version),
-        ("gossip_incarnation_seconds", "This life of the node.", now.me.incarnation / 1000),
-        ("gossip_last_round_seconds", "When.", (now.stats.last_gossip_time or 0) / 1000),
-        ("gossip_last_update_seconds", "When an update was applied.", now.last_updated / 1000),
+        (
+            "gossip_incarnation_timestamp_seconds",
+            "This life of the node.",
+            now.me.incarnation / 1000,
+        ),
+        (
+            "gossip_last_round_timestamp_seconds",
+            "0: none yet.",
+            (now.stats.last_gossip_time or 0) / 1000,
+        ),
+        ("gossip_last_update_timestamp_seconds", "0: none yet.", now.last_updated / 1000),
     ):
         yield GaugeMetricFamily(name, text, value)
 
@@ -117,10 +125,22 @@ def _counted() -> Iterator[Metric]:
     for field, text in COUNTERS.items():
         name = field if field.startswith("gossip_") else f"gossip_{field}"
         yield CounterMetricFamily(name, text, getattr(counted, field))
+    heartbeats = services.overview().heartbeats_sent
+    yield CounterMetricFamily("gossip_heartbeats_sent", "Heartbeats sent.", heartbeats)
+    yield from _watched()
     refused = CounterMetricFamily("gossip_refused", "Input refused, by reason.", labels=["reason"])
     for reason, count in sorted(counted.refused.items()):
         refused.add_metric([reason], count)
     yield refused
+
+
+def _watched() -> Iterator[Metric]:
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+    counts = services.watch_counts()
+    yield GaugeMetricFamily("gossip_watchers", "Who is told what happens.", counts.watching)
+    yield CounterMetricFamily("gossip_watchers_refused", "Found no room.", counts.refused)
+    yield CounterMetricFamily("gossip_watchers_dropped", "Read too slowly.", counts.dropped)
 
 
 def _around(vitals: Vitals) -> Iterator[Metric]:

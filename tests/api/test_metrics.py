@@ -1,7 +1,9 @@
 """`GET /metrics`."""
 
+import re
 import subprocess
 import sys
+from collections import Counter
 
 import httpx
 import msgspec
@@ -13,6 +15,12 @@ from gossip.core.stats import Stats
 from gossip.runtime.histogram import Histogram
 from tests.api.conftest import Configure
 from tests.support.fake_port import FakePort
+
+OTHERWISE = {
+    **dict.fromkeys(("totalPeers", "activePeers", "suspectedPeers"), "gossip_members"),
+    "lastGossipTime": "gossip_last_round_timestamp_seconds",
+}
+"""Fields of the stats that have another name here."""
 
 
 async def samples(client: httpx.AsyncClient) -> dict[tuple[str, str], float]:
@@ -35,6 +43,16 @@ async def test_every_counter_is_there(client: httpx.AsyncClient, port: FakePort)
     found = await samples(client)
     for name, number in numbers.items():
         assert found[f"gossip_{name.removeprefix('gossip_')}_total", ""] == number
+
+
+async def test_every_number_of_the_stats_is_there(
+    client: httpx.AsyncClient, port: FakePort
+) -> None:
+    port.tell(stats=Stats(refused=Counter({"json": 1})))
+    found = {name for name, _ in await samples(client)}
+    for field in (await client.get("/gossip/stats")).json()["stats"]:
+        name = "gossip_" + re.sub("([A-Z])", r"_\1", field).lower().removeprefix("gossip_")
+        assert {OTHERWISE.get(field, name), f"{name}_total"} & found, field
 
 
 def test_no_counter_of_the_node_is_missing() -> None:

@@ -72,11 +72,11 @@ def _paths() -> Json:
                 "data",
                 "Read a key",
                 {
-                    "200": _json(_success({"data": {}}), "The value", headers=_ETAG)
-                    | {
-                        "description": "The value; or, where GOSSIP_COMPAT_MISSING_200 is set, that"
-                        " there is none"
-                    },
+                    "200": _json(
+                        {"oneOf": [_success({"data": {}}), _ref("schemas", "Error")]},
+                        "The value; or, where GOSSIP_COMPAT_MISSING_200 is set, that there is none",
+                        headers=_ETAG,
+                    ),
                     "304": {"description": "It is what `If-None-Match` names", "headers": _ETAG},
                 },
                 errors=("400", "404", "503"),
@@ -174,19 +174,16 @@ def _paths() -> Json:
                 errors=("400",),
             )
         },
-        "/p2p/peers": {
-            "get": _get("old", "Active members", _list_of("OldPeer", "peers"), deprecated=True)
-        },
-        "/p2p/stats": {
-            "get": _get("old", "Counters", _object_of("OldStats", "stats"), deprecated=True)
-        },
+        "/p2p/peers": {"get": _old("Active members", _list_of("OldPeer", "peers"))},
+        "/p2p/stats": {"get": _old("Counters", _object_of("OldStats", "stats"))},
     }
 
 
 def _operation(
     tag: str, summary: str, answers: Json, *, errors: tuple[str, ...] = (), **more: Any
 ) -> Json:
-    refusals = {status: _ref("responses", _ERRORS[status]) for status in errors}
+    # A body is read before anybody asks what the request is for.
+    refusals = {status: _ref("responses", _ERRORS[status]) for status in sorted({*errors, "413"})}
     return {"tags": [tag], "summary": summary, "responses": answers | refusals, **more}
 
 
@@ -198,6 +195,11 @@ def _get(
     return _operation(
         tag, summary, {"200": _json(_success(answer), summary)}, errors=("400", "503"), **more
     )
+
+
+def _old(summary: str, answer: Json) -> Json:
+    answers = {"200": _json(_success(answer), summary, headers=_SUPERSEDED)}
+    return _operation("old", summary, answers, errors=("400", "503"), deprecated=True)
 
 
 def _body(schema: Json) -> Json:
@@ -245,7 +247,7 @@ _ERRORS: Final = {
     "415": "NotJson",
     "503": "NotNow",
 }
-_WRITE: Final = ("400", "401", "403", "413", "415", "503")
+_WRITE: Final = ("400", "401", "403", "415", "503")
 _TEXT: Final[Json] = {"type": "string"}
 _TIME: Final[Json] = {"type": ["string", "null"], "description": "ISO 8601 in UTC"}
 _COUNT: Final[Json] = {"type": "integer", "minimum": 0}
@@ -260,6 +262,10 @@ _KEY: Final[Json] = {
 }
 _IF_NONE_MATCH: Final = _header("If-None-Match", "The `ETag` of what is known already")
 _ETAG: Final[Json] = {"ETag": {"schema": _TEXT, "description": "Version and hash of the value"}}
+_SUPERSEDED: Final[Json] = {
+    "Deprecation": {"schema": _TEXT, "description": "Since when (RFC 9745)"},
+    "Link": {"schema": _TEXT, "description": "The request that replaces this one"},
+}
 _PAGE: Final = (
     _query("prefix", _TEXT, "Keys that begin with this"),
     _query("after", _TEXT, "Keys behind this one: the last of the page before"),
@@ -301,7 +307,9 @@ def _responses() -> Json:
         ),
         "NotAllowed": error("This client may not write; the message names the variable to set"),
         "NotFound": error("There is no such key"),
-        "TooLarge": error(f"The value is larger than {_LIMITS.value} bytes"),
+        "TooLarge": error(
+            f"The value is larger than {_LIMITS.value} bytes, or the body than any that is taken"
+        ),
         "NotJson": error("The body does not come as `application/json`"),
         "NotNow": error(
             "Not now: the disk fails, too much waits, or the node stops", headers=retry

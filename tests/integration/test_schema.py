@@ -3,26 +3,55 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
+from gossip.api.requests import MAX_BODY
 from gossip.api.schema import document
 from tests.support.process import NodeProcess, free_ports
 
 WITHOUT_END = "/gossip/events"
+SETTINGS = {
+    "open": {},
+    "token": {"GOSSIP_API_TOKENS": "a-token-that-nobody-guesses"},
+    "compatible": {"GOSSIP_COMPAT_MISSING_200": "true"},
+}
+"""What changes answers."""
 
 
-@pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeProcess]:
-    node = NodeProcess(free_ports(1)[0], tmp_path_factory.mktemp("schema") / "node")
+@pytest.fixture(scope="module", params=SETTINGS)
+def node(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[NodeProcess]:
+    directory = tmp_path_factory.mktemp("schema") / "node"
+    node = NodeProcess(free_ports(1)[0], directory, settings=SETTINGS[request.param])
     node.start()
     node.wait_ready()
     yield node
     node.kill()
 
 
-schema = schemathesis.openapi.from_dict(document()).exclude(path=WITHOUT_END)
+def strict() -> dict[str, Any]:
+    """The document with no room for fields that it does not name."""
+    strict = document()
+    _close(strict)
+    return strict
+
+
+def _close(part: object) -> None:
+    if isinstance(part, dict):
+        if isinstance(part.get("properties"), dict):
+            part.setdefault("additionalProperties", False)
+        for each in part.values():
+            _close(each)
+    elif isinstance(part, list):
+        for each in part:
+            _close(each)
+
+
+schema = schemathesis.openapi.from_dict(strict()).exclude(path=WITHOUT_END)
 
 
 @schema.parametrize()
@@ -35,6 +64,30 @@ schema = schemathesis.openapi.from_dict(document()).exclude(path=WITHOUT_END)
 )
 def test_no_answer_is_undocumented(case: "schemathesis.Case[Any]", node: NodeProcess) -> None:
     case.call_and_validate(base_url=f"http://localhost:{node.port}")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        (method, path)
+        for path, described in document()["paths"].items()
+        for method in ("get", "post", "put", "delete")
+        if method in described
+    ],
+)
+def test_a_body_beyond_the_bound_is_refused_as_documented(
+    node: NodeProcess, method: str, path: str
+) -> None:
+    answer = node.client.request(method.upper(), path.format(key="k"), bytes(MAX_BODY + 1))
+    assert answer.status == 413
+    assert "413" in document()["paths"][path][method]["responses"]
+
+
+def test_an_unknown_key_is_answered_as_documented(node: NodeProcess) -> None:
+    answer = httpx.get(f"http://localhost:{node.port}/gossip/data/never-written", trust_env=False)
+    compatible = "GOSSIP_COMPAT_MISSING_200" in node.settings
+    assert answer.status_code == (200 if compatible else 404)
+    schema["/gossip/data/{key}"]["GET"].validate_response(answer)
 
 
 def test_events_begin_as_documented(node: NodeProcess) -> None:

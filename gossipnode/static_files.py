@@ -7,19 +7,15 @@ the disk. What changes on disk afterwards is served after a restart.
 
 import asyncio
 import posixpath
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 
+from gossip.asgi import Application, Receive, Scope, Send
+from gossipnode.late import Late
+
 if TYPE_CHECKING:
     from wsgiref.headers import Headers
-
-Message: TypeAlias = Mapping[str, Any]
-Scope: TypeAlias = dict[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
-Send: TypeAlias = Callable[[Message], Awaitable[None]]
-Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_AGE: Final = 60
 """Seconds for which a browser asks nothing; then an `ETag` spares the rest. Names of files carry no
@@ -35,19 +31,15 @@ class StaticFiles:
         self._application = application
         self._prefix: str = settings.STATIC_URL
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._listing: asyncio.Task[Application] | None = None
+        self._serve = Late(self._list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         if not scope["path"].startswith(self._prefix):
             await self._application(scope, receive, send)
             return
-        if self._listing is None:
-            self._listing = asyncio.create_task(asyncio.to_thread(self._list))
-        # Shielded: others wait for the same list.
-        serve = await asyncio.shield(self._listing)
         async with self._turns:
-            await serve(scope, receive, send)
+            await self._serve(scope, receive, send)
 
     def _list(self) -> Application:
         from django.contrib.staticfiles import finders

@@ -12,6 +12,7 @@ MODULES = sorted((ROOT / "gossip").rglob("*.py"))
 
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
+    "asgi": set(),
     "kinds": {"core"},
     "variables": {"core", "kinds"},
     "loopback": set(),
@@ -21,12 +22,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "apps": {"checks"},
     "models": {"core"},
     "migrations": set(),
-    "runtime": {"core"},
+    "runtime": {"asgi", "core"},
     "sim": {"core"},
-    "transport": {"core", "runtime", "conf", "kinds", "loopback"},
+    "transport": {"asgi", "core", "runtime", "conf", "kinds", "loopback"},
     "stores": {"core", "runtime", "models"},
     "services": {"core", "runtime", "transport", "stores"},
-    "api": {"core", "conf", "loopback", "services"},
+    "api": {"asgi", "core", "conf", "loopback", "services"},
     "dashboard": {"core", "services"},
     "admin": {"core", "models", "services", "dashboard"},
     # The composition root, and the commands that start it.

@@ -10,10 +10,10 @@ handler, which serves the admin. For views that touch no database only.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable
 from contextlib import suppress
 from io import BytesIO
-from typing import Any, TypeAlias
+from typing import Any
 
 from django.core.exceptions import MiddlewareNotUsed, RequestAborted, RequestDataTooBig
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix
@@ -25,10 +25,7 @@ from django.urls import set_script_prefix
 from gossip.api.middleware import Cors, HostCheck
 from gossip.api.requests import MAX_BODY
 from gossip.api.responses import failure
-
-Receive: TypeAlias = Callable[[], Awaitable[Mapping[str, Any]]]
-Send: TypeAlias = Callable[[Mapping[str, Any]], Awaitable[None]]
-
+from gossip.asgi import Receive, Scope, Send
 
 MIDDLEWARE = (HostCheck, Cors)
 """Outermost first."""
@@ -49,7 +46,7 @@ class ApiHandler(ASGIHandler):
                 handler = convert_exception_to_response(middleware(handler))
         self._middleware_chain = handler
 
-    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._respond(scope, receive)
         if response is None:
             return
@@ -57,7 +54,7 @@ class ApiHandler(ASGIHandler):
         # A write goes on when its client has gone: it is on its way. A stream would be for nobody.
         await (_send_while_connected(sending, receive) if response.streaming else sending)
 
-    async def _respond(self, scope: dict[str, Any], receive: Receive) -> HttpResponseBase | None:
+    async def _respond(self, scope: Scope, receive: Receive) -> HttpResponseBase | None:
         try:
             body = await self.read_body(receive)
         except RequestAborted:

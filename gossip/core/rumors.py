@@ -42,20 +42,15 @@ class Rumors:
 
     def tell(self, member: Member, standing: Standing) -> None:
         """A member changed."""
-        node_id = member.record.node_id
-        self._rumors.pop(node_id, None)
-        if not member.record.extended:
-            return
-        if len(self._rumors) >= self._context.config.limits.rumors:
-            del self._rumors[max(self._rumors.values(), key=_told).item.node_id]
-        item = NewsItem(node_id, member.record.incarnation, standing)
-        self._rumors[node_id] = _Rumor(item)
-        self._soon()
+        record = member.record
+        if record.extended:
+            self._add(NewsItem(record.node_id, record.incarnation, standing))
+        else:
+            self.forget(record.node_id)
 
     def tell_buried(self, node_id: str, incarnation: int) -> None:
         """Somebody names a member that we buried: who holds a link to it lets it refute that."""
-        self._rumors[node_id] = _Rumor(NewsItem(node_id, incarnation, Standing.DEAD))
-        self._soon()
+        self._add(NewsItem(node_id, incarnation, Standing.DEAD))
 
     def tell_renewed(self) -> None:
         """We have another incarnation: the next frame says so."""
@@ -68,8 +63,16 @@ class Rumors:
         self._soon()
 
     def forget(self, node_id: str) -> None:
-        """What was to be told of this member is over: it is here."""
+        """What was to be told of this member is over."""
         self._rumors.pop(node_id, None)
+
+    def _add(self, item: NewsItem) -> None:
+        """Tell this from now on, and what was told of this member no more."""
+        self.forget(item.node_id)
+        if len(self._rumors) >= self._context.config.limits.rumors:
+            del self._rumors[max(self._rumors.values(), key=_told).item.node_id]
+        self._rumors[item.node_id] = _Rumor(item)
+        self._soon()
 
     def for_heartbeat(self) -> tuple[NewsItem, ...]:
         """What to tell in a heartbeat that goes out now."""

@@ -5,20 +5,15 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
+from gossip.asgi import Application, Receive, Scope, Send
 from gossip.core.errors import GossipError
 from gossip.runtime import memory
 from gossip.runtime.lifecycle import Lifecycle
-
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Scope = dict[str, Any]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _NOT_STARTED: Final = json.dumps(
     {

@@ -31,9 +31,9 @@ from twisted.logger import (
     globalLogBeginner,
 )
 
+from gossip.asgi import Application
 from gossip.core.errors import ConfigurationError, GossipError
 from gossip.runtime import memory
-from gossip.runtime.application import Application
 from gossip.runtime.descriptors import accepted_sockets
 from gossip.runtime.lifecycle import Lifecycle
 from gossip.runtime.server_flow import InputQueue

@@ -5,8 +5,8 @@ from typing import Final
 
 from channels.consumer import AsyncConsumer
 
+from gossip.asgi import Message, Receive, Scope, Send
 from gossip.loopback import is_forwarded, is_loopback_address
-from gossip.runtime.application import Message, Receive, Scope, Send
 from gossip.runtime.ports import Hub, OpenLink
 
 TRY_AGAIN_LATER: Final = 1013

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from gossip.runtime.application import Application, Receive, Scope, Send
+from gossip.asgi import Application, Receive, Scope, Send
 from gossip.runtime.ports import Hub
 from gossip.transport.consumer import GossipConsumer
 

@@ -8,6 +8,7 @@ from django.core.handlers.asgi import ASGIHandler
 
 from gossip.api.handler import ApiHandler
 from gossip.api.requests import MAX_BODY
+from gossip.asgi import Message
 from gossip.core.entries import Entry
 from tests.support.asgi import ask, scope, stays_connected
 from tests.support.fake_port import FakePort
@@ -86,7 +87,7 @@ async def test_a_stream_ends_when_its_client_leaves(port: FakePort) -> None:
 async def test_an_error_while_sending_is_not_swallowed(port: FakePort) -> None:
     incoming = [{"type": "http.request", "body": b"", "more_body": False}]
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         return incoming.pop() if incoming else await stays_connected()
 
     async def send(event: Any) -> None:

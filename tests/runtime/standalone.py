@@ -22,8 +22,8 @@ import sys
 from collections.abc import Sized
 from pathlib import Path
 
+from gossip.asgi import Message, Receive, Scope, Send
 from gossip.runtime import logs
-from gossip.runtime.application import Message, Receive, Scope, Send
 from gossip.runtime.ports import OpenLink, Wire
 from gossip.runtime.server import GossipServer
 from gossip.transport.routing import websocket_application

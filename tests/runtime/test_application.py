@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
+from gossip.asgi import Message, Receive, Scope, Send
 from gossip.core.errors import ConfigurationError
-from gossip.runtime.application import Message, NodeApplication, Receive, Scope, Send
+from gossip.runtime.application import NodeApplication
 from tests.support.runtime import until
 
 

@@ -1,13 +1,13 @@
 """Requests as an ASGI server makes them, for what HTTP clients would tidy up first."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
 import msgspec
 
-Application = Callable[[dict[str, Any], Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+from gossip.asgi import Application, Message, Scope
 
 
 class Answer(msgspec.Struct):
@@ -29,7 +29,7 @@ def scope(
     query: bytes = b"",
     headers: Mapping[str, str] | None = None,
     **changes: Any,
-) -> dict[str, Any]:
+) -> Scope:
     """The scope that Daphne makes of a request line, from this machine."""
     sent = {"host": "localhost:3001", **(headers or {})}
     return {
@@ -49,15 +49,15 @@ def scope(
     }
 
 
-async def ask(application: Application, request: dict[str, Any], body: bytes = b"") -> Answer:
+async def ask(application: Application, request: Scope, body: bytes = b"") -> Answer:
     """Send one request and collect the answer. The client stays until it has all of it."""
-    events: list[Mapping[str, Any]] = []
+    events: list[Message] = []
     incoming = [{"type": "http.request", "body": body, "more_body": False}]
 
-    async def receive() -> dict[str, Any]:
+    async def receive() -> Message:
         return incoming.pop() if incoming else await stays_connected()
 
-    async def send(event: Mapping[str, Any]) -> None:
+    async def send(event: Message) -> None:
         events.append(event)
 
     await application(request, receive, send)
@@ -67,7 +67,7 @@ async def ask(application: Application, request: dict[str, Any], body: bytes = b
     return Answer(start["status"], headers, b"".join(parts), parts)
 
 
-async def stays_connected() -> dict[str, Any]:
+async def stays_connected() -> Message:
     """What `receive` does while the client neither sends nor leaves."""
     await asyncio.Event().wait()
     raise AssertionError("nobody sets that event")

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from gossip.runtime.application import Message
+from gossip.asgi import Message
 from gossip.transport.consumer import remote_is_loopback
 from gossip.transport.routing import own_origins, websocket_application
 from tests.support.hub import Listening

@@ -1,16 +1,12 @@
 """What peers tell of members, and refutations (M1, M2, M3, M5, M8)."""
 
-from typing import Any
-
 import pytest
 
-from gossip.core.config import Limits
-from gossip.core.effects import Effect, KeepIncarnation, NoticeKind
+from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, IncarnationKept
-from tests.support.core import ME, Subject, closed, dials, notices, pushed, remembered, sent
+from tests.support.core import ME, Subject, dials, notices, pushed, remembered, sent
 from tests.support.frames import (
     WALL,
-    Frame,
     endpoint,
     exchange,
     heartbeat,
@@ -18,50 +14,10 @@ from tests.support.frames import (
     message,
     plain_join,
 )
+from tests.support.news import kept, named, news, out_of_reach, told, unlinked, without_buried
 
 DAY = 86_400_000
 """Milliseconds: the allowed skew."""
-
-
-def news(sender: str, *items: object, **fields: Any) -> Frame:
-    """A heartbeat of an extended peer that brings news."""
-    return heartbeat(sender, news=items, **fields)
-
-
-def told(effects: list[Effect], link: int | None = None) -> list[list[object]]:
-    """The items of news that were sent."""
-    frames = [frame for frame in sent(effects, link) if frame["type"] == "heartbeat"]
-    return [item for frame in frames for item in frame["data"].get("news", ())]
-
-
-def kept(effects: list[Effect]) -> list[int]:
-    """The incarnations that the store is to keep."""
-    return [effect.incarnation for effect in effects if isinstance(effect, KeepIncarnation)]
-
-
-def unlinked(**config: Any) -> Subject:
-    """Linked to `a`, with a member `b` that it holds no link to."""
-    subject = Subject(dial_backoff=1e6, dial_backoff_max=1e6, **config)
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.lose(2)
-    return subject
-
-
-def out_of_reach(**config: Any) -> Subject:
-    """Linked to `a`, which vouches for a member `n` that nobody can dial."""
-    subject = Subject(**config)
-    subject.joined(1, "a")
-    subject.receive(1, named("a", "n"))
-    return subject
-
-
-def named(sender: str, *node_ids: str, incarnation: int = WALL) -> Frame:
-    """An extended peer names members that it holds a link to and nobody can dial."""
-    peers = [
-        {"id": node_id, "capabilities": ["gx1"], "incarnation": incarnation} for node_id in node_ids
-    ]
-    return exchange(sender, "members", peers=peers)
 
 
 # Of a member that we hold no link to
@@ -126,38 +82,7 @@ def test_m3_a_dial_that_fails_proves_nothing_while_a_peer_has_heard_from_it() ->
     assert subject.statuses() == {"a": "suspected", "b": "suspected"}
 
 
-def test_m5_what_news_changed_is_passed_on_and_what_it_did_not_is_not() -> None:
-    subject = unlinked()
-    subject.joined(3, "c")
-    for _ in range(2):
-        subject.receive(1, news("a", ["b", WALL, "suspect"]))
-    assert told(subject.wait(0.1), 3) == [["b", WALL, "suspect"]]
-    subject.receive(1, news("a", ["b", WALL, "suspect"], ["x", WALL, "dead"]))
-    assert told(subject.wait(0.1), 3) == []
-
-
 # Of a member that we hold a link to
-
-
-def test_m2_an_accusation_is_handed_to_a_linked_member_and_changes_nothing() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    effects = subject.receive(1, news("a", ["b", WALL, "dead"])) + subject.wait(0.1)
-    assert told(effects, 2) == [["b", WALL, "suspect"]]
-    assert told(effects, 1) == []
-    assert (subject.statuses(), closed(effects)) == ({"a": "active", "b": "active"}, {})
-    assert told(subject.wait(0.1)) == []
-
-
-def test_m2_a_refuted_accusation_is_not_handed_over_again() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.receive(2, heartbeat("b", incarnation=WALL + 5))
-    subject.wait(0.1)
-    effects = subject.receive(1, news("a", ["b", WALL, "suspect"])) + subject.wait(0.1)
-    assert told(effects, 2) == []
 
 
 def test_m1_a_member_that_took_another_incarnation_is_passed_on() -> None:
@@ -198,83 +123,6 @@ def test_r6_a_plain_link_brings_no_news() -> None:
 
 
 # What we tell
-
-
-def test_m5_a_suspicion_of_ours_goes_out_at_once_then_rides_on_heartbeats() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.lose(2)
-    subject.wait(0.1)
-    subject.handle(DialFailed(endpoint("b"), refused=True))
-    assert told(subject.wait(0.03), 1) == [["b", WALL, "suspect"]]
-    # Twice for a cluster of three: log2 of it.
-    assert told(subject.hear(35, a=1), 1) == [["b", WALL, "suspect"]]
-
-
-def test_m5_a_planned_stop_and_a_removal_are_told() -> None:
-    subject = Subject(dial_backoff_max=1e6)
-    for link, node_id in enumerate("abc", start=1):
-        subject.joined(link, node_id)
-    subject.receive(2, message("leave", "b", {"reason": "shutdown"}, 5))
-    assert told(subject.wait(0.1), 1) == [["b", WALL, "left"]]
-    subject.lose(3)
-    subject.wait(0.1)
-    subject.handle(DialFailed(endpoint("c"), refused=True))
-    effects = subject.hear(70, a=1)
-    assert ["c", WALL, "suspect"] in told(effects, 1)
-    assert ["c", WALL, "dead"] in told(effects, 1)
-
-
-def test_m5_a_newcomer_is_announced_by_name_and_no_news() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    effects = subject.joined(2, "b") + subject.wait(0.1)
-    assert told(effects) == []
-
-
-def test_m5_a_later_life_is_told() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.lose(2)
-    subject.joined(3, "b", incarnation=WALL + 7)
-    assert told(subject.wait(0.1), 1) == [["b", WALL + 7, "alive"]]
-
-
-def test_m5_many_news_go_out_in_heartbeats_of_eight() -> None:
-    subject = Subject(heartbeat_interval=3_600.0, suspicion_timeout=20.0, cleanup_timeout=7_200.0)
-    subject.joined(1, "a")
-    for number in range(20):
-        subject.joined(10 + number, f"b{number:02}")
-    effects = []
-    for _ in range(22):
-        effects += subject.wait(1.0) + subject.receive(1, heartbeat("a"))
-    frames = [frame for frame in sent(effects, 1) if frame["type"] == "heartbeat"]
-    assert [len(frame["data"].get("news", ())) for frame in frames] == [8, 8, 4]
-
-
-def test_the_news_that_waits_is_bounded() -> None:
-    limits = Limits(rumors=3)
-    subject = Subject(limits=limits, suspicion_timeout=20.0, heartbeat_interval=3_600.0)
-    subject.joined(1, "a")
-    for number in range(10):
-        subject.joined(10 + number, f"b{number}")
-    effects = []
-    for _ in range(22):
-        effects += subject.wait(1.0) + subject.receive(1, heartbeat("a"))
-    assert len(told(effects, 1)) == 3
-
-
-def test_w8_a_heartbeat_that_only_brings_news_says_nothing_of_roots() -> None:
-    subject = unlinked()
-    subject.wait(0.1)
-    subject.handle(DialFailed(endpoint("b"), refused=True))
-    [frame] = sent(subject.wait(0.1), 1)
-    assert frame["data"].keys() == {"timestamp", "status", "version", "incarnation", "news"}
-    pulls = subject.node.stats.pulls
-    subject.receive(1, frame | {"from": "a", "messageId": "other"})
-    assert subject.node.stats.pulls == pulls
 
 
 # Of ourselves
@@ -368,22 +216,6 @@ def test_m1_who_was_buried_and_returns_in_the_same_life_refutes_it() -> None:
     subject = without_buried("b")
     effects = subject.joined(3, "b", incarnation=WALL) + subject.wait(0.1)
     assert (told(effects, 1), told(effects, 3)) == ([], [["b", WALL, "suspect"]])
-
-
-def test_m5_who_was_buried_and_returns_in_a_later_life_is_told() -> None:
-    subject = without_buried("b")
-    effects = subject.joined(3, "b", incarnation=WALL + 1) + subject.wait(0.1)
-    assert told(effects, 1) == [["b", WALL + 1, "alive"]]
-
-
-def without_buried(node_id: str) -> Subject:
-    """Linked to `a`; this member was removed."""
-    subject = unlinked()
-    subject.wait(0.1)
-    subject.handle(DialFailed(endpoint(node_id), refused=True))
-    subject.hear(70, a=1)
-    assert subject.statuses() == {"a": "active"}
-    return subject
 
 
 # Members that nobody can dial
@@ -574,14 +406,6 @@ def test_m1_we_refute_what_is_said_of_our_own_life_whatever_our_clock() -> None:
     subject.joined(1, "a")
     subject.skew = -400_000
     assert kept(subject.receive(1, news("a", [ME, WALL, "suspect"]))) == [WALL + 1]
-
-
-def test_plain_peers_are_not_told_of_news_of_them() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.plain(2, "p")
-    effects = subject.receive(1, news("a", ["p", WALL, "suspect"])) + subject.wait(0.1)
-    assert told(effects, 2) == []
 
 
 def test_plain_peers_keep_no_incarnation_that_others_name() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry, Metric
 
+    from gossip.core.stats import Overview
     from gossip.services import Distribution, Vitals
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -50,8 +51,6 @@ class MetricsView(NodeView):
     """`GET /metrics`."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        # First of all, for its error where there is no node.
-        services.overview()
         from prometheus_client import generate_latest
 
         body = generate_latest(_registry())
@@ -79,15 +78,16 @@ class _Node:
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        yield from _about()
-        yield from _counted()
+        now = services.overview()
+        yield from _about(now)
+        yield from _counted(now)
+        yield from _watched()
         yield from _around(services.vitals())
 
 
-def _about() -> Iterator[Metric]:
+def _about(now: Overview) -> Iterator[Metric]:
     from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
 
-    now = services.overview()
     about = {"version": __version__, "node_id": now.me.node_id, "region": now.me.region}
     yield InfoMetricFamily("gossip_node", "This node.", about)
     members = GaugeMetricFamily("gossip_members", "Other members by status.", labels=["status"])
@@ -118,16 +118,14 @@ def _about() -> Iterator[Metric]:
         yield GaugeMetricFamily(name, text, value)
 
 
-def _counted() -> Iterator[Metric]:
+def _counted(now: Overview) -> Iterator[Metric]:
     from prometheus_client.metrics_core import CounterMetricFamily
 
-    counted = services.overview().stats
+    counted = now.stats
     for field, text in COUNTERS.items():
         name = field if field.startswith("gossip_") else f"gossip_{field}"
         yield CounterMetricFamily(name, text, getattr(counted, field))
-    heartbeats = services.overview().heartbeats_sent
-    yield CounterMetricFamily("gossip_heartbeats_sent", "Heartbeats sent.", heartbeats)
-    yield from _watched()
+    yield CounterMetricFamily("gossip_heartbeats_sent", "Heartbeats sent.", now.heartbeats_sent)
     refused = CounterMetricFamily("gossip_refused", "Input refused, by reason.", labels=["reason"])
     for reason, count in sorted(counted.refused.items()):
         refused.add_metric([reason], count)
@@ -153,7 +151,7 @@ def _around(vitals: Vitals) -> Iterator[Metric]:
         ("gossip_journal_failing", "1 while the store fails.", vitals.journal_failing),
         ("gossip_writes_waiting", "Local writes not yet answered.", vitals.writes_waiting),
         ("gossip_events_waiting", "Frames and others before the node.", vitals.events_waiting),
-        ("gossip_outbound_waiting_bytes", "Before the sockets.", vitals.outbound_waiting),
+        ("gossip_outbound_waiting_characters", "Before the sockets.", vitals.outbound_waiting),
     ):
         yield GaugeMetricFamily(name, text, value)
 

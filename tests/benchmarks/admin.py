@@ -4,7 +4,7 @@ import time
 
 from tests.benchmarks.load import arrays, flood, masked
 from tests.benchmarks.nodes import settle, single
-from tests.integration.test_admin import Browser, make_user
+from tests.support.admin_browser import Browser, make_user
 
 KEYS = 100_000
 LOOKS = 20

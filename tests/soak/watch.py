@@ -2,9 +2,9 @@
 
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import linear_regression
 from typing import NamedTuple
 
 from tests.soak.nodes import Condition, SoakNode
@@ -21,7 +21,6 @@ class Weight(NamedTuple):
     """The memory of a process."""
 
     at: float
-    pid: int
     resident: int
 
 
@@ -83,7 +82,7 @@ class Watch:
     def _weigh(self) -> None:
         life = self._node.life
         try:
-            weight = Weight(time.monotonic(), self._node.pid, self._node.resident())
+            weight = Weight(time.monotonic(), self._node.resident())
         except OSError:
             return
         if self._node.condition is not Condition.AWAY and self._node.life == life:
@@ -104,26 +103,10 @@ def percentile(values: Sequence[float], part: float) -> float:
     return ordered[min(int(len(ordered) * part), len(ordered) - 1)] if ordered else 0.0
 
 
-def slopes(weights: Sequence[Weight], since: float, warm: float, least: float) -> dict[int, float]:
-    """Bytes a second by which each process grew, by a straight line through its samples.
+def slope(weights: Sequence[Weight], since: float) -> float:
+    """Bytes a second by which a process grew from then on, by a straight line through its samples.
 
-    Counted are those after `since` and after the first `warm` seconds of each process, where they
-    cover `least` seconds.
+    Raises ValueError if there are fewer than two.
     """
-    lives: dict[int, list[Weight]] = defaultdict(list)
-    for weight in weights:
-        lives[weight.pid].append(weight)
-    found: dict[int, float] = {}
-    for pid, samples in lives.items():
-        begin = max(since, samples[0].at + warm)
-        counted = [sample for sample in samples if sample.at >= begin]
-        if counted and counted[-1].at - counted[0].at >= least:
-            found[pid] = _slope([(sample.at, sample.resident) for sample in counted])
-    return found
-
-
-def _slope(points: Sequence[tuple[float, float]]) -> float:
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    spread = sum((x - mean_x) ** 2 for x, _ in points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread
+    times, sizes = zip(*(weight for weight in weights if weight.at >= since), strict=True)
+    return linear_regression(times, sizes).slope

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import admin, cost, failures, machine, mixed, report, spreading, throughput
+from tests.soak.record import read
 
 RUNS = 3
 CASES: dict[str, Callable[[], dict[str, float]]] = (
@@ -32,7 +33,7 @@ def main() -> None:
     print(described)
     print("\n".join(report.table(figures)))
     if options.write:
-        options.write.write_text(report.document(figures, described))
+        options.write.write_text(report.document(figures, described, read()))
 
 
 def measure(names: list[str], runs: int) -> dict[str, list[float]]:

@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 
 from tests.benchmarks.targets import TARGETS, Target
+from tests.soak.record import Line, section
 
 Figures = Mapping[str, Sequence[float]]
 """By name, one value for each run."""
@@ -58,11 +59,11 @@ def table(figures: Figures) -> Iterator[str]:
             yield from (_row(target, figures[target.figure]) for target in measured)
 
 
-def document(figures: Figures, machine: str) -> str:
+def document(figures: Figures, machine: str, soaks: Sequence[Line]) -> str:
     """The whole file."""
     runs = min(map(len, figures.values()))
     parts = [INTRODUCTION.format(runs=runs, machine=machine), *table(figures)]
-    return "\n".join(parts) + "\n" + METHOD
+    return "\n".join([*parts, METHOD, section(soaks)])
 
 
 def _row(target: Target, values: Sequence[float]) -> str:

@@ -17,21 +17,12 @@ from pathlib import Path
 import msgspec
 
 from tests.benchmarks.machine import describe
-from tests.soak.soak import Report, Soak, interruptible
-from tests.support.proof import PROOFS, keep, today
+from tests.soak.record import DOCUMENT, RECORD, Line, read, refresh
+from tests.soak.soak import Soak, interruptible
+from tests.support.proof import keep, today
 from tests.support.revision import revision
 
-RECORD = PROOFS / "soak.jsonl"
 SOAKED = "gossip", "gossipnode", "tests/soak"
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One line of the record."""
-
-    revision: str
-    date: str
-    machine: str
-    report: Report
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,6 +52,8 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"seed {seed}\n{soak.tails()}", flush=True)
     line = Line(revision=at, date=today(), machine=machine, report=report)
     keep(line, options.record)
+    if options.record == RECORD:
+        refresh(DOCUMENT, read())
     print(msgspec.json.format(msgspec.json.encode(report)).decode(), flush=True)
     return 1 if report.failures else 0
 

@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from gossip import services
-from gossip.admin.paging import MOST, BoundedPaginator
+from gossip.admin.paging import MOST, LargeTableAdmin
 from gossip.admin.times import moment
 from gossip.core.errors import EntryFault, GossipError
 from gossip.core.values import normalise
@@ -30,7 +30,7 @@ __all__ = ["EntryAdmin", "EntryRow"]
 
 PREVIEW: Final = 80
 """Characters of a value in a list."""
-_PAST_THE_LAST = "\U0010ffff"
+_LAST: Final = "\U0010ffff"
 
 
 class EntryForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
@@ -88,12 +88,10 @@ def delete_entries(
     messages.info(request, f"{deleted} entries were deleted.")
 
 
-class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
+class EntryAdmin(LargeTableAdmin):
     """The state, by key."""
 
     form = EntryForm
-    paginator = BoundedPaginator
-    show_full_result_count = False
     list_per_page = 100
     list_display = ("key", "preview", "version", "written", "writer")
     list_display_links = ("key",)
@@ -124,7 +122,9 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
         """By prefix, which the key's index answers; `LIKE` would read the table."""
         if not search_term:
             return queryset, False
-        return queryset.filter(key__gte=search_term, key__lt=search_term + _PAST_THE_LAST), False
+        found = queryset.filter(key__gte=search_term)
+        behind = following(search_term)
+        return (found if behind is None else found.filter(key__lt=behind)), False
 
     @admin.display(description="value")
     def preview(self, row: EntryRow) -> str:
@@ -210,6 +210,19 @@ class EntryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at 
             yield
         except GossipError as error:
             messages.error(request, f"Not all was done: {error}")
+
+
+def following(prefix: str) -> str | None:
+    """The first text behind all that begin with this prefix, by code points; None if there is none.
+
+    SQLite orders by the bytes of UTF-8, which is the same order.
+    """
+    head = prefix.rstrip(_LAST)
+    if not head:
+        return None
+    # UTF-8 has nothing between these two.
+    successor = "\ue000" if head[-1] == "\ud7ff" else chr(ord(head[-1]) + 1)
+    return head[:-1] + successor
 
 
 def _indented(text: str) -> str:

@@ -5,16 +5,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from gossip.admin.paging import BoundedPaginator
+from gossip.admin.paging import LargeTableAdmin
 from gossip.admin.times import moment
 from gossip.models import NodeRow, PeerRow
 
 __all__ = ["NodeAdmin", "NodeRow", "PeerAdmin", "PeerRow"]
 
 
-class _ReadOnly(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
-    paginator = BoundedPaginator
-    show_full_result_count = False
+class _ReadOnly(LargeTableAdmin):
     actions = None
 
     def has_add_permission(self, _request: HttpRequest, *_: Any) -> bool:

@@ -31,8 +31,35 @@ MIDDLEWARE = (HostCheck, Cors)
 """Outermost first."""
 
 
-class ApiHandler(ASGIHandler):
+class BoundedHandler(ASGIHandler):
+    """Django's, refusing bodies that are too large: the stock one writes all that comes to disk."""
+
+    max_body: int
+
+    async def read_body(self, receive: Receive) -> BytesIO:
+        """The whole body. Raises `RequestDataTooBig` as soon as it is larger than `max_body`."""
+        body = BytesIO()
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            body.write(message.get("body", b""))
+            if body.tell() > self.max_body:
+                raise RequestDataTooBig
+            if not message.get("more_body", False):
+                body.seek(0)
+                return body
+
+    def too_large(self) -> HttpResponse:
+        """The answer to that. What remains of the body would be read as the next request."""
+        message = f"The body is larger than {self.max_body} bytes"
+        return failure(413, message, headers={"Connection": "close"})
+
+
+class ApiHandler(BoundedHandler):
     """An ASGI application for HTTP. Create it once Django is set up."""
+
+    max_body = MAX_BODY
 
     def load_middleware(self, is_async: bool = False) -> None:  # noqa: ARG002  (Django's signature)
         """Put `MIDDLEWARE` of this module around the views."""
@@ -60,33 +87,12 @@ class ApiHandler(ASGIHandler):
         except RequestAborted:
             return None
         except RequestDataTooBig:
-            return _too_large()
+            return self.too_large()
         set_script_prefix(get_script_prefix(scope))
         request, _refusal = self.create_request(scope, body)
         if request is None:
             return failure(400, "The query string is not valid UTF-8")
         return await self.run_get_response(request)
-
-    async def read_body(self, receive: Receive) -> BytesIO:
-        """The whole body. Raises `RequestDataTooBig` as soon as it is larger than any we take."""
-        body = BytesIO()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise RequestAborted
-            body.write(message.get("body", b""))
-            if body.tell() > MAX_BODY:
-                raise RequestDataTooBig
-            if not message.get("more_body", False):
-                body.seek(0)
-                return body
-
-
-def _too_large() -> HttpResponse:
-    # What remains of the body would be read as the next request.
-    return failure(
-        413, f"The body is larger than {MAX_BODY} bytes", headers={"Connection": "close"}
-    )
 
 
 async def _send_while_connected(sending: Awaitable[None], receive: Receive) -> None:

@@ -1,11 +1,14 @@
 """The list of entries: what it costs, and what it finds."""
 
+from urllib.parse import quote
+
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from gossip.admin.entries import following
 from gossip.admin.paging import MOST
 from gossip.core.entries import Entry
 from gossip.stores.rows import upsert_entries
@@ -43,7 +46,8 @@ def listed(client: Client, query: str = "") -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    "query", ["", "?p=9", "?q=key/02", "?key__gt=key/02500", "?o=-1", "?q=nothing"]
+    "query",
+    ["", "?p=9", "?q=key/02", "?key__gt=key/02500", "?o=-1", "?o=3", "?o=-4.1", "?q=nothing"],
 )
 def test_a_list_takes_few_queries_and_none_reads_the_whole_table(
     client: Client, query: str
@@ -82,6 +86,21 @@ def test_a_search_is_for_a_prefix(client: Client, found: str) -> None:
     assert found in page
     page, _ = listed(client, f"?q={found[1:]}")
     assert "0 entries" in page
+
+
+@pytest.mark.parametrize("odd", ["\U0010ffff", "\ud7ff", "\ue000", "z"])
+def test_a_search_finds_whatever_follows_the_prefix(client: Client, odd: str) -> None:
+    keys = [f"odd{odd}", f"odd{odd}\U0010ffff!", f"odd{odd}a"]
+    upsert_entries("default", [Entry(key, 1, b"1") for key in [*keys, "odd ", "pdd"]])
+    page, _ = listed(client, f"?q={quote(f'odd{odd}')}")
+    assert "3 entries" in page
+    assert all(key in page for key in keys)
+
+
+def test_nothing_follows_the_last_character() -> None:
+    assert following("\U0010ffff") is None
+    assert following("a\U0010ffff") == "b"
+    assert following("a\ud7ff") == "a\ue000"
 
 
 def test_a_list_shows_how_a_value_begins(client: Client) -> None:

@@ -51,10 +51,14 @@ _UPSERT = """
 """
 
 
-def upsert_entries(alias: str, entries: Iterable[Entry]) -> None:
-    """Store these entries; where a row of the same key exists, the greater stays (E3)."""
+def upsert_entries(alias: str, entries: Iterable[Entry]) -> int:
+    """Store these entries; where a row of the same key exists, the greater stays (E3).
+
+    Returns how many were new or greater.
+    """
     with connections[alias].cursor() as cursor:
         cursor.executemany(_UPSERT, [entry_to_row(entry) for entry in entries])
+        return int(cursor.rowcount)
 
 
 def upsert_peers(alias: str, peers: Iterable[PeerRecord]) -> None:

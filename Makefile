@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-hostile clean
+.PHONY: help run test check format bench soak prove-convergence prove-crash prove-hostile clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ soak: venv-dev ## Break eight real nodes on purpose for SOAK_SECONDS; ARGS are p
 
 prove-convergence: venv-dev ## Run the long simulations, resuming where they stopped
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_convergence
+
+prove-crash: venv-dev ## Kill nodes at random instants, resuming where it stopped
+	@$(CLEAN) $(BIN)/python -m tests.crash.prove_crash $(ARGS)
 
 prove-hostile: venv-dev ## Send mutated frames to the core, resuming where it stopped
 	@$(CLEAN) $(BIN)/python -m tests.property.prove_hostile $(ARGS)

@@ -16,8 +16,9 @@ from tests.soak.plan import SPARED, disorders, mishaps
 from tests.soak.proxy import Network
 from tests.soak.torment import Torment
 from tests.soak.watch import Watch, percentile, slope
-from tests.soak.writers import Ledger, Writer
+from tests.soak.writers import Writer
 from tests.support.cluster import Cluster
+from tests.support.ledger import Ledger
 from tests.support.process import Launch, free_ports
 from tests.support.waiting import eventually
 

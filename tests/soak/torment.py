@@ -9,7 +9,7 @@ from random import Random
 from tests.soak.nodes import SoakNode
 from tests.soak.plan import Disorder, Mishap, Wrong
 from tests.soak.proxy import Disturbance, Link, Network
-from tests.soak.writers import Ledger
+from tests.support.ledger import Ledger
 from tests.support.waiting import eventually
 
 STOPS_WITHIN = 10.0

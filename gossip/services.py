@@ -24,6 +24,7 @@ from itertools import chain, islice
 
 import msgspec
 
+from gossip.core.conditions import Absent, All, AtVersion, Condition, OneOf, Present, Simple
 from gossip.core.config import Limits
 from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
@@ -37,11 +38,12 @@ from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Change, ChangeKind, Interest, Watch, WatchEnded, WatchRefused
 
 __all__ = [
-    "LIMITS", "Change", "ChangeKind", "Distribution", "ForgetRefused", "Health", "NoEngine",
-    "PeerCounts", "Readiness", "UnknownKey", "UnknownMember", "Vitals", "Watch",
-    "WatchCounts", "WatchEnded", "WatchRefused", "adelete", "aget", "aset", "aside",
-    "checked_key", "delete", "entries", "forget", "get", "health", "members", "overview",
-    "ready", "set", "slices", "vitals", "watch", "watch_counts",
+    "LIMITS", "Absent", "All", "AtVersion", "Change", "ChangeKind", "Condition", "Distribution",
+    "ForgetRefused", "Health", "NoEngine", "OneOf", "PeerCounts", "Present", "Readiness",
+    "Simple", "UnknownKey", "UnknownMember", "Vitals", "Watch", "WatchCounts", "WatchEnded",
+    "WatchRefused", "adelete", "aget", "aset", "aside", "checked_key", "delete", "entries",
+    "forget", "get", "health", "members", "overview", "ready", "set", "slices", "vitals", "watch",
+    "watch_counts",
 ]  # fmt: skip
 
 LIMITS = Limits()
@@ -119,29 +121,32 @@ async def aget(key: str) -> Entry | None:
     return get(key)
 
 
-def set(key: str, value: object) -> Entry:  # noqa: A001  (the word that users know)
+def set(  # noqa: A001  (the word that users know)
+    key: str, value: object, *, only_if: Condition | None = None
+) -> Entry:
     """Write from a thread. Returns the entry once it is durable and on its way to the peers.
 
-    `value` is what JSON can say, as Python objects, or JSON text as `msgspec.Raw`. Raises
+    `value` is what JSON can say, as Python objects, or JSON text as `msgspec.Raw`. `only_if` is
+    compared with what this node holds; where it is not so, `WriteRefused("condition")`. Raises
     `EntryFault`, `WriteRefused`, `WriteUnanswered`, `NoEngine`, and `RuntimeError` in the node's
     own event loop, where waiting would stop the very node that it waits for.
     """
-    return _write(checked_key(key), normalise(_json(value), LIMITS))
+    return _write(checked_key(key), normalise(_json(value), LIMITS), only_if)
 
 
-async def aset(key: str, value: object) -> Entry:
+async def aset(key: str, value: object, *, only_if: Condition | None = None) -> Entry:
     """`set` for coroutines, in whichever event loop."""
-    return await _awrite(checked_key(key), normalise(_json(value), LIMITS))
+    return await _awrite(checked_key(key), normalise(_json(value), LIMITS), only_if)
 
 
-def delete(key: str) -> Entry:
+def delete(key: str, *, only_if: Condition | None = None) -> Entry:
     """Delete from a thread. Returns the tombstone; raises `UnknownKey`, else as `set` does."""
-    return _write(_known(key), None)
+    return _write(_known(key), None, only_if)
 
 
-async def adelete(key: str) -> Entry:
+async def adelete(key: str, *, only_if: Condition | None = None) -> Entry:
     """`delete` for coroutines, in whichever event loop."""
-    return await _awrite(_known(key), None)
+    return await _awrite(_known(key), None, only_if)
 
 
 def checked_key(key: str) -> str:
@@ -200,7 +205,12 @@ def forget(node_id: str) -> None:
         raise ForgetRefused(
             f"Member '{node_id}' is connected: stop it, and it is removed by itself"
         )
-    asyncio.run_coroutine_threadsafe(port.forget(node_id), port.loop).result(WRITE_TIMEOUT)
+    answer = asyncio.run_coroutine_threadsafe(port.forget(node_id), port.loop)
+    try:
+        answer.result(WRITE_TIMEOUT)
+    except TimeoutError:
+        answer.cancel()
+        raise WriteUnanswered(f"the node did not answer within {WRITE_TIMEOUT:g} s") from None
 
 
 def aside() -> list[Entry]:
@@ -285,11 +295,11 @@ def _port() -> NodePort:
     return running.port
 
 
-def _write(key: str, value: bytes | None) -> Entry:
+def _write(key: str, value: bytes | None, only_if: Condition | None) -> Entry:
     port = _port()
     if _running_loop() is port.loop:
         raise RuntimeError("in the node's event loop, await aset() or adelete() instead")
-    answer = asyncio.run_coroutine_threadsafe(port.write(key, value), port.loop)
+    answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if), port.loop)
     try:
         return answer.result(WRITE_TIMEOUT)
     except TimeoutError:
@@ -297,13 +307,13 @@ def _write(key: str, value: bytes | None) -> Entry:
         raise _late() from None
 
 
-async def _awrite(key: str, value: bytes | None) -> Entry:
+async def _awrite(key: str, value: bytes | None, only_if: Condition | None) -> Entry:
     port = _port()
     try:
         async with asyncio.timeout(WRITE_TIMEOUT):
             if _running_loop() is port.loop:
-                return await port.write(key, value)
-            answer = asyncio.run_coroutine_threadsafe(port.write(key, value), port.loop)
+                return await port.write(key, value, only_if)
+            answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if), port.loop)
             return await asyncio.wrap_future(answer)
     except TimeoutError:
         raise _late() from None

@@ -26,9 +26,9 @@ class DataView(NodeView):
         return stream(b'{"success":true,"data":{', found, _value_member, b"}}")
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
-        requests.refuse_conditions(request)
         wanted = requests.write(request)
-        return _written(await services.aset(wanted.key, wanted.value))
+        only_if = requests.condition(request, wanted.if_version)
+        return _written(await services.aset(wanted.key, wanted.value, only_if=only_if))
 
 
 class KeyView(NodeView):
@@ -40,20 +40,21 @@ class KeyView(NodeView):
         if entry is None or entry.value is None:
             status = 200 if settings.GOSSIP.compat_missing_200 else 404
             return failure(status, str(services.UnknownKey(name)))
-        etag = f'"{entry.version}-{entry.value_hash.hex()[:8]}"'
+        etag = f'"{entry.tag}"'
         if _has_it(request, etag):
             return empty(304, {"ETag": etag})
         return success(headers={"ETag": etag}, data=msgspec.Raw(entry.value))
 
     async def put(self, request: HttpRequest, key: str) -> HttpResponseBase:
-        requests.refuse_conditions(request)
+        only_if = requests.condition(request)
         name = requests.key_in_path(request, key)
-        return _written(await services.aset(name, msgspec.Raw(requests.body(request))))
+        value = msgspec.Raw(requests.body(request))
+        return _written(await services.aset(name, value, only_if=only_if))
 
     async def delete(self, request: HttpRequest, key: str) -> HttpResponseBase:
-        requests.refuse_conditions(request)
+        only_if = requests.condition(request)
         name = services.checked_key(requests.key_in_path(request, key))
-        tombstone = await services.adelete(name)
+        tombstone = await services.adelete(name, only_if=only_if)
         return success(message=f"Data deleted for key '{name}'", version=tombstone.version)
 
 

@@ -36,6 +36,9 @@ def respond(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
             status = 413 if error.reason == "value-size" else 400
         case UnknownKey():
             status = 404
+        case WriteRefused() if error.reason == "condition":
+            # In the body it is about the resource's state, in a header a precondition of HTTP.
+            status = 412 if _has_precondition(context["request"]) else 409
         case WriteRefused():
             status, message = 503, f"The write was refused ({error.reason}): {error}"
             headers = RETRY_AFTER
@@ -44,6 +47,10 @@ def respond(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
         case _:
             return None
     return failure(status, message[:1].upper() + message[1:], headers=headers)
+
+
+def _has_precondition(request: HttpRequest) -> bool:
+    return "If-Match" in request.headers or "If-None-Match" in request.headers
 
 
 def _headers(error: APIException, view: APIView) -> dict[str, str]:

@@ -25,7 +25,7 @@ HEALTH = "/gossip/health"
 """Likewise, for reading."""
 
 METHODS = "GET, HEAD, POST, PUT, DELETE"
-HEADERS = "Authorization, Content-Type, If-None-Match"
+HEADERS = "Authorization, Content-Type, If-Match, If-None-Match"
 PREFLIGHT_AGE = "600"
 """Seconds for which a browser may remember a preflight. Chrome's upper bound is 7200."""
 

@@ -8,16 +8,17 @@ from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
 from django.http import HttpRequest
+from django.utils.http import parse_etags
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
 from gossip.api.errors import BodyTooLarge
+from gossip.core.entries import MAX_VERSION
 from gossip.core.values import depth_exceeds
-from gossip.services import LIMITS
+from gossip.services import LIMITS, Absent, All, AtVersion, OneOf, Present, Simple
 
 ENVELOPE = 4_096
 """Bytes around a value: a key of 512 bytes takes 3,072 where each is written as an escape."""
 MAX_BODY = LIMITS.value + ENVELOPE
-CONDITIONS = ("If-Match", "If-None-Match", "If-Unmodified-Since")
 
 _unit = re.compile(rb"%[0-9A-Fa-f]{2}|.", re.DOTALL).finditer
 
@@ -28,9 +29,10 @@ class Write(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     key: str
     value: msgspec.Raw
     ttl: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
-    if_version: msgspec.Raw | msgspec.UnsetType = msgspec.field(
+    if_version: int | float | msgspec.UnsetType = msgspec.field(
         name="ifVersion", default=msgspec.UNSET
     )
+    """0: only if the key has no value."""
 
 
 _decode_write = msgspec.json.Decoder(Write).decode
@@ -83,16 +85,43 @@ def write(request: HttpRequest) -> Write:
         raise ParseError(f"The body is not as it should be: {error}") from None
     if wanted.ttl is not msgspec.UNSET:
         raise ParseError("`ttl` is not supported yet")
-    if wanted.if_version is not msgspec.UNSET:
-        raise ParseError("`ifVersion` is not supported yet")
     return wanted
 
 
-def refuse_conditions(request: HttpRequest) -> None:
-    """Refuse a write under a condition: to ignore it could overwrite what the client protects."""
-    for header in CONDITIONS:
-        if header in request.headers:
-            raise ParseError(f"`{header}` is not supported yet for writes")
+def condition(request: HttpRequest, if_version: float | msgspec.UnsetType = msgspec.UNSET) -> All:
+    """What a write depends on: all of `ifVersion`, `If-Match` and `If-None-Match: *` that came.
+
+    To ignore what we do not know could overwrite what the client protects.
+    """
+    headers = request.headers
+    if "If-Unmodified-Since" in headers:
+        raise ParseError("`If-Unmodified-Since` is not supported for writes: use `If-Match`")
+    parts: list[Simple] = []
+    if not isinstance(if_version, msgspec.UnsetType):
+        parts.append(_at_version(if_version))
+    if "If-Match" in headers:
+        parts.append(_matching(headers["If-Match"]))
+    if "If-None-Match" in headers:
+        if headers["If-None-Match"].strip() != "*":
+            raise ParseError("`If-None-Match` of a write can only be `*`")
+        parts.append(Absent())
+    return All(tuple(parts))
+
+
+def _at_version(number: float) -> Simple:
+    # 5.0 is what JavaScript calls 5.
+    if not 0 <= number <= MAX_VERSION or number != int(number):
+        raise ParseError(f"`ifVersion` must be an integer from 0 to {MAX_VERSION}")
+    return AtVersion(int(number)) if number else Absent()
+
+
+def _matching(header: str) -> Simple:
+    tags = parse_etags(header)
+    if tags == ["*"]:
+        return Present()
+    # A weak tag names nothing in particular, and never matches (RFC 9110, 13.1.1); nor does what
+    # is no tag.
+    return OneOf(frozenset(tag.strip('"') for tag in tags if not tag.startswith("W/")))
 
 
 def page(request: HttpRequest) -> Page:

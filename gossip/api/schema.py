@@ -61,7 +61,8 @@ def _paths() -> Json:
                 "data",
                 "Write a key",
                 {"201": _ref("responses", "Written")},
-                errors=_WRITE,
+                errors=(*_WRITE, "409", "412"),
+                parameters=_CONDITIONS,
                 requestBody=_body({"$ref": "#/components/schemas/Write"}),
                 security=_SECURITY,
             ),
@@ -86,7 +87,8 @@ def _paths() -> Json:
                 "data",
                 "Write a key: the body is the value",
                 {"201": _ref("responses", "Written")},
-                errors=_WRITE,
+                errors=(*_WRITE, "412"),
+                parameters=_CONDITIONS,
                 requestBody=_body({}),
                 security=_SECURITY,
             ),
@@ -94,7 +96,8 @@ def _paths() -> Json:
                 "data",
                 "Delete a key, on all nodes",
                 {"200": _ref("responses", "Written")},
-                errors=("400", "401", "403", "404", "503"),
+                errors=("400", "401", "403", "404", "412", "503"),
+                parameters=_CONDITIONS,
                 security=_SECURITY,
             ),
         },
@@ -224,8 +227,8 @@ def _query(name: str, schema: Json, description: str) -> Json:
     return {"name": name, "in": "query", "schema": schema, "description": description}
 
 
-def _header(name: str, description: str) -> Json:
-    schema = {"type": "string"}
+def _header(name: str, description: str, **more: Any) -> Json:
+    schema = {"type": "string", **more}
     return {"name": name, "in": "header", "schema": schema, "description": description}
 
 
@@ -243,6 +246,8 @@ _ERRORS: Final = {
     "401": "NoToken",
     "403": "NotAllowed",
     "404": "NotFound",
+    "409": "Conflict",
+    "412": "NotAsExpected",
     "413": "TooLarge",
     "415": "NotJson",
     "503": "NotNow",
@@ -261,6 +266,14 @@ _KEY: Final[Json] = {
     "schema": _KEY_TEXT,
 }
 _IF_NONE_MATCH: Final = _header("If-None-Match", "The `ETag` of what is known already")
+_CONDITIONS: Final = [
+    _header(
+        "If-Match",
+        "Only if the key has a value of one of these `ETag`s, or any for `*`",
+        pattern=r'^(\*|"[0-9]+-[0-9a-f]{8}"(, "[0-9]+-[0-9a-f]{8}")*)$',
+    ),
+    _header("If-None-Match", "Only if the key has no value", enum=["*"]),
+]
 _ETAG: Final[Json] = {"ETag": {"schema": _TEXT, "description": "Version and hash of the value"}}
 _SUPERSEDED: Final[Json] = {
     "Deprecation": {"schema": _TEXT, "description": "Since when (RFC 9745)"},
@@ -307,6 +320,8 @@ def _responses() -> Json:
         ),
         "NotAllowed": error("This client may not write; the message names the variable to set"),
         "NotFound": error("There is no such key"),
+        "Conflict": error("The key does not have the version in `ifVersion`, at this node"),
+        "NotAsExpected": error("The key is not as the header says, at this node"),
         "TooLarge": error(
             f"The value is larger than {_LIMITS.value} bytes, or the body than any that is taken"
         ),
@@ -341,7 +356,16 @@ def _schemas() -> Json:
         "Write": {
             "type": "object",
             "required": ["key", "value"],
-            "properties": {"key": _KEY_TEXT, "value": {}},
+            "properties": {
+                "key": _KEY_TEXT,
+                "value": {},
+                "ifVersion": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": 2**53 - 1,
+                    "description": "Only if the key has this version; 0: if it has no value",
+                },
+            },
             "additionalProperties": False,
             "example": {"key": "node-status", "value": {"status": "active"}},
         },

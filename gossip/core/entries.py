@@ -66,6 +66,11 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
             return computed
         return self._hash
 
+    @property
+    def tag(self) -> str:
+        """Names this update of its key where another one may have the same version."""
+        return f"{self.version}-{self.value_hash.hex()[:8]}"
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Entry):
             return NotImplemented

@@ -43,9 +43,9 @@ class EntryFault(GossipError):
 class WriteRefused(GossipError):
     """A local write that did not happen and will not.
 
-    `reason` is one of `clock` (our clock disagrees with most peers, E4), `exhausted` (no version
-    above the stored one is left, R5), `journal` (it could not be made durable, E7), `overloaded`
-    (too many writes wait) and `stopping`.
+    `reason` is one of `condition` (what it depends on is not so), `clock` (our clock disagrees
+    with most peers, E4), `exhausted` (no version above the stored one is left, R5), `journal` (it
+    could not be made durable, E7), `overloaded` (too many writes wait) and `stopping`.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import NamedTuple, NewType
 
 import msgspec
 
+from gossip.core.conditions import Condition
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
 
@@ -119,6 +120,7 @@ class WriteRequested(Event, frozen=True):
     request: RequestId
     key: str
     value: bytes | None
+    only_if: Condition | None = None
 
 
 class Committed(Event, frozen=True):

@@ -150,7 +150,9 @@ class Node:
         return {
             FrameReceived: self._frame,
             Resumed: lambda _: None,
-            WriteRequested: lambda event: replica.write(event.request, event.key, event.value),
+            WriteRequested: lambda event: replica.write(
+                event.request, event.key, event.value, event.only_if
+            ),
             Committed: lambda event: replica.committed(event.requests),
             CommitFailed: lambda event: replica.commit_failed(event.requests, event.detail),
             TimerFired: self._timer_fired,

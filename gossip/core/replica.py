@@ -14,6 +14,7 @@ from math import ceil, log2
 
 import msgspec
 
+from gossip.core.conditions import Condition
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode_entry
 from gossip.core.detector import out_of_step
@@ -78,10 +79,12 @@ class Replica:
             if self.state.merge(entry):
                 self._count(entry)
 
-    def write(self, request: RequestId, key: str, value: bytes | None) -> None:
+    def write(
+        self, request: RequestId, key: str, value: bytes | None, only_if: Condition | None
+    ) -> None:
         """Begin a local write or delete; the journal says how it ends (E2, E7)."""
         try:
-            entry = self._new_entry(key, value)
+            entry = self._new_entry(key, value, only_if)
         except WriteRefused as refusal:
             self._context.stats.writes_refused += 1
             self._context.emit(Reply(request, None, refusal.reason, str(refusal)))
@@ -90,7 +93,7 @@ class Replica:
         self._pending_keys[key] = entry
         self._context.emit(Commit(request, entry, self._context.now.wall))
 
-    def _new_entry(self, key: str, value: bytes | None) -> Entry:
+    def _new_entry(self, key: str, value: bytes | None, only_if: Condition | None) -> Entry:
         wall = self._context.now.wall
         if self._context.stopping:
             raise WriteRefused("stopping", "the node is stopping")
@@ -98,9 +101,10 @@ class Replica:
             raise WriteRefused("clock", "this node's clock is off from most of its peers")
         if len(self._pending) >= self._config.limits.pending_writes:
             raise WriteRefused("overloaded", "too many writes wait for the journal")
-        version = next_version(
-            self.clock.read(wall), self.state.get(key), self._pending_keys.get(key)
-        )
+        stored, pending = self.state.get(key), self._pending_keys.get(key)
+        if only_if is not None and not only_if.holds(_greater(stored, pending)):
+            raise WriteRefused("condition", f"{key!r} is not as the condition says")
+        version = next_version(self.clock.read(wall), stored, pending)
         if version > self._horizon:
             # Peers would set it aside: it must not be acknowledged as if it spread (E4).
             raise WriteRefused("clock", "the stored version is too far ahead of this node's clock")
@@ -343,3 +347,10 @@ class Replica:
         """Send such a page to a plain peer, as an array."""
         for frame in self._sync_frames((text for _, text in page), None):
             self._context.send([link], frame)
+
+
+def _greater(stored: Entry | None, pending: Entry | None) -> Entry | None:
+    """What a key will be once all that is under way here has been committed (E3)."""
+    if pending is None or (stored is not None and stored.supersedes(pending)):
+        return stored
+    return pending

@@ -16,6 +16,7 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from gossip.core.conditions import Condition
 from gossip.core.config import Config
 from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused
@@ -128,11 +129,11 @@ class Engine:
         """Have health name something that will not change while the process lives."""
         self._conditions[reason] = None
 
-    async def write(self, key: str, value: bytes | None) -> Entry:
+    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
         """See `NodePort.write`."""
         if self._running is None:
             raise WriteRefused("stopping", "the node has not started")
-        return await self._prepared.write(key, value)
+        return await self._prepared.write(key, value, only_if)
 
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""

@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from gossip.core.conditions import Condition
 from gossip.core.entries import Entry
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime.driver import Door
@@ -40,7 +41,7 @@ class Writer(Protocol):
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""
 
-    async def write(self, key: str, value: bytes | None) -> Entry:
+    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
         """See `NodePort.write`."""
 
     def watch(
@@ -97,8 +98,8 @@ class InProcessPort:
     async def forget(self, node_id: str) -> None:
         await self._writer.forget(node_id)
 
-    async def write(self, key: str, value: bytes | None) -> Entry:
-        return await self._writer.write(key, value)
+    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+        return await self._writer.write(key, value, only_if)
 
     def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from gossip.core.conditions import Condition
 from gossip.core.effects import Dial, Fetch
 from gossip.core.entries import Entry
 from gossip.core.errors import GossipError
@@ -117,7 +118,7 @@ class NodePort(Protocol):
     def ready(self) -> bool:
         """Engine running, state loaded, store reachable, not stopping."""
 
-    async def write(self, key: str, value: bytes | None) -> Entry:
+    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
         """Write normalised JSON, or delete (None). Returns when durable and on its way to peers.
 
         Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.

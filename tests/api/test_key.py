@@ -205,13 +205,19 @@ async def test_delete_of_what_is_not_there(client: httpx.AsyncClient, port: Fake
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_condition_is_refused_rather_than_ignored(
+async def test_a_key_is_written_or_deleted_under_a_condition(
     client: httpx.AsyncClient, port: FakePort, method: str
 ) -> None:
     port.hold(Entry("k", 5, b"1"))
     headers = {"If-Match": '"5-00000000"', **JSON}
     answer = await client.request(method, "/gossip/data/k", content="2", headers=headers)
-    assert answer.status_code == 400
+    assert answer.status_code == 412
     stored = port.get("k")
     assert stored is not None
     assert stored.value == b"1"
+    headers["If-Match"] = (await client.get("/gossip/data/k")).headers["ETag"]
+    answer = await client.request(method, "/gossip/data/k", content="2", headers=headers)
+    assert answer.is_success
+    stored = port.get("k")
+    assert stored is not None
+    assert stored.value == (b"2" if method == "PUT" else None)

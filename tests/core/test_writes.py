@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from gossip.core.conditions import Absent, AtVersion, Condition, OneOf, Present
 from gossip.core.config import Limits
 from gossip.core.effects import Commit
 from gossip.core.entries import MAX_VERSION, Entry
@@ -155,3 +158,58 @@ def test_e4_a_write_that_peers_would_set_aside_is_refused() -> None:
     assert subject.value("k") == b"1"
     subject.write("k", b"2")
     assert subject.value("k") == b"2"
+
+
+# Conditions
+
+
+@pytest.mark.parametrize(
+    ("only_if", "held", "taken"),
+    [
+        (AtVersion(5), entry(version=5), True),
+        (AtVersion(5), entry(version=5, value=None), True),
+        (AtVersion(5), entry(version=6), False),
+        (AtVersion(5), None, False),
+        (Absent(), None, True),
+        (Absent(), entry(value=None), True),
+        (Absent(), entry(), False),
+        (Present(), entry(), True),
+        (Present(), entry(value=None), False),
+        (Present(), None, False),
+        (OneOf(frozenset({"0-x", entry(version=5).tag})), entry(version=5), True),
+        (OneOf(frozenset({entry(version=5).tag})), entry(version=5, value=b"2"), False),
+        (OneOf(frozenset({entry(version=5).tag})), None, False),
+        (OneOf(frozenset({entry(version=5, value=None).tag})), entry(version=5, value=None), False),
+        (OneOf(frozenset()), entry(), False),
+    ],
+)
+def test_a_write_may_depend_on_what_is_stored(
+    only_if: Condition, held: Entry | None, taken: bool
+) -> None:
+    subject = Subject()
+    if held is not None:
+        subject.hold(held)
+    _, effects = subject.begin("k", b"2", only_if)
+    assert bool(commits(effects)) is taken
+    assert [reply.refused for reply in replies(effects)] == ([] if taken else ["condition"])
+    assert subject.node.stats.writes_refused == (not taken)
+
+
+def test_e7_a_write_under_way_counts_for_what_depends_on_it() -> None:
+    subject = Subject()
+    subject.hold(entry(version=5))
+    first, _ = subject.begin("k", b"2", AtVersion(5))
+    _, effects = subject.begin("k", b"3", AtVersion(5))
+    assert [reply.refused for reply in replies(effects)] == ["condition"]
+    subject.fail(first)
+    _, effects = subject.begin("k", b"4", AtVersion(5))
+    assert commits(effects)
+
+
+def test_what_came_from_a_peer_counts_though_a_lesser_write_is_under_way() -> None:
+    subject = mesh(1)
+    [pending] = commits(subject.begin("k", b"2")[1])
+    greater = pending.version + 50
+    subject.receive(1, sync("n1", entry("k", greater)))
+    assert not commits(subject.begin("k", b"4", AtVersion(pending.version))[1])
+    assert commits(subject.begin("k", b"4", AtVersion(greater))[1])

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 import msgspec
 
+from gossip.core.conditions import Condition
 from gossip.core.config import Config
 from gossip.core.effects import (
     CloseLink,
@@ -167,10 +168,12 @@ class Subject:
 
     # Writes
 
-    def begin(self, key: str, value: bytes | None) -> tuple[RequestId, list[Effect]]:
+    def begin(
+        self, key: str, value: bytes | None, only_if: Condition | None = None
+    ) -> tuple[RequestId, list[Effect]]:
         """A local write, not yet durable."""
         request = RequestId(next(self._requests))
-        return request, self.handle(WriteRequested(request, key, value))
+        return request, self.handle(WriteRequested(request, key, value, only_if))
 
     def commit(self, *requests: RequestId) -> list[Effect]:
         return self.handle(Committed(requests))

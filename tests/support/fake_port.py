@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from gossip.core.conditions import Condition
 from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.members import PeerRecord
@@ -96,7 +97,7 @@ class FakePort:
     def vitals(self) -> Vitals:
         return self._vitals
 
-    async def write(self, key: str, value: bytes | None) -> Entry:
+    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
         self.waiting += 1
         self._arrival.set()
         try:
@@ -106,6 +107,8 @@ class FakePort:
         if self.refusal is not None:
             raise self.refusal
         stored = self._entries.get(key)
+        if only_if is not None and not only_if.holds(stored):
+            raise WriteRefused("condition", "it is not so")
         version = NOW if stored is None else max(NOW, stored.version + 2)
         entry = Entry(key, version, value, timestamp=NOW, origin=ME.node_id)
         self.hold(entry)

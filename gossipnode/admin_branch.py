@@ -10,12 +10,10 @@ from importlib import import_module
 from typing import Any, Final
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.core.exceptions import RequestAborted, RequestDataTooBig
 
 from gossip.api.handler import BoundedHandler
-from gossip.asgi import Application, Receive, Scope, Send
+from gossip.asgi import Application, Message, Receive, Scope, Send
 from gossipnode.late import Late
 
 PATH: Final = "/admin"
@@ -46,23 +44,45 @@ class AdminHandler(BoundedHandler):
     def __init__(self) -> None:
         super().__init__()
         self._turns = asyncio.Semaphore(AT_ONCE)
+        self._answering: set[asyncio.Task[list[Message]]] = set()
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Who sends or reads slowly holds nobody up."""
         try:
-            await super().handle(scope, receive, send)
+            body = await self.read_body(receive)
+        except RequestAborted:
+            return
         except RequestDataTooBig:
             await self.send_response(self.too_large(), send)
+            return
+        # To its end, for its thread cannot be stopped: a client that leaves frees no turn.
+        task = asyncio.create_task(self._answer(scope, body.read()))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
+        for message in await asyncio.shield(task):
+            await send(message)
+
+    async def _answer(self, scope: Scope, body: bytes) -> list[Message]:
+        incoming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+        answer: list[Message] = []
+
+        async def receive() -> Message:
+            if not incoming:
+                await asyncio.Event().wait()
+            return incoming.pop()
+
+        async def send(message: Message) -> None:
+            answer.append(message)
+
+        async with self._turns:
+            await super().__call__(scope, receive, send)
+        return answer
 
     def create_request(self, scope: Mapping[str, Any], body_file: Any) -> Any:
         request, refusal = super().create_request(scope, body_file)
         if request is not None:
             request.urlconf = URLS
         return request, refusal
-
-    async def run_get_response(self, request: HttpRequest) -> HttpResponseBase:
-        # Whoever has not sent all of a body holds nobody up.
-        async with self._turns:
-            return await super().run_get_response(request)
 
 
 def _load() -> Application:

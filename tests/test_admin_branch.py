@@ -1,9 +1,11 @@
 """The part of the port that belongs to the admin."""
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
@@ -24,22 +26,36 @@ async def test_a_body_that_is_too_large_is_refused() -> None:
 
 async def test_few_requests_are_answered_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     under_way = most = 0
-    go = asyncio.Event()
+    lock, go = threading.Lock(), threading.Event()
 
-    async def respond(_: Any, __: HttpRequest) -> HttpResponse:
+    def respond(_: HttpRequest) -> HttpResponse:
         nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
-        await go.wait()
-        under_way -= 1
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        assert go.wait(10)
+        with lock:
+            under_way -= 1
         return HttpResponse(b"done")
 
-    monkeypatch.setattr(ASGIHandler, "run_get_response", respond)
+    async def in_a_thread(_: Any, request: HttpRequest) -> Any:
+        return await sync_to_async(respond)(request)
+
+    monkeypatch.setattr(ASGIHandler, "run_get_response", in_a_thread)
     handler = AdminHandler()
-    asking = [asyncio.create_task(ask(handler, scope("GET", LOGIN))) for _ in range(3 * AT_ONCE)]
-    while under_way < AT_ONCE:
-        await asyncio.sleep(0)
+    threads = threading.active_count()
+    asking = [asyncio.create_task(ask(handler, scope("GET", LOGIN))) for _ in range(4 * AT_ONCE)]
+    async with asyncio.timeout(10):
+        while under_way < AT_ONCE:
+            await asyncio.sleep(0.001)
+    # Those who leave make no room: their threads go on.
+    leaving, staying = asking[:AT_ONCE], asking[AT_ONCE:]
+    for each in leaving:
+        each.cancel()
+    await asyncio.gather(*leaving, return_exceptions=True)
+    await asyncio.sleep(0.05)
+    assert threading.active_count() - threads <= AT_ONCE
     go.set()
-    answers = await asyncio.gather(*asking)
-    assert [answer.body for answer in answers] == [b"done"] * len(asking)
+    answers = await asyncio.gather(*staying)
+    assert [answer.body for answer in answers] == [b"done"] * len(staying)
     assert most == AT_ONCE

@@ -21,7 +21,7 @@ from django.utils.html import format_html
 from gossip import services
 from gossip.admin.paging import MOST, LargeTableAdmin
 from gossip.admin.times import moment
-from gossip.core.errors import EntryFault, GossipError
+from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
 from gossip.core.values import normalise
 from gossip.dashboard.rows import short_id
 from gossip.models import EntryRow
@@ -30,11 +30,16 @@ __all__ = ["EntryAdmin", "EntryRow"]
 
 PREVIEW: Final = 80
 """Characters of a value in a list."""
+READABLE: Final = 100_000
+"""Characters of a value that is shown indented: deep ones grow by a multiple, beyond any form."""
 _LAST: Final = "\U0010ffff"
 
 
 class EntryForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at run time
     """A key and its value as JSON."""
+
+    # Blanks belong to a key.
+    key = forms.CharField(strip=False, widget=forms.TextInput(attrs={"size": 80}))
 
     value = forms.CharField(
         label="Value, as JSON",
@@ -45,7 +50,6 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
     class Meta:
         model = EntryRow
         fields = ("key", "value")
-        widgets = {"key": forms.TextInput(attrs={"size": 80})}  # noqa: RUF012  (Django's way)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -72,11 +76,15 @@ class EntryForm(forms.ModelForm):  # type: ignore[type-arg]  # not generic at ru
         """A key that exists is overwritten, as by any other writer."""
 
 
-@admin.action(description="Delete the selected entries, on all nodes")
+@admin.action(description="Delete the selected entries, on all nodes", permissions=["delete"])
 def delete_entries(
     model_admin: "EntryAdmin", request: HttpRequest, rows: QuerySet[EntryRow]
 ) -> None:
     """Delete each through the services; those that are deleted already do not matter."""
+    if request.POST.get("select_across") == "1":
+        # It would be all rows that there are, not those of the pages.
+        messages.error(request, "Nothing was deleted: select the entries of one page at a time.")
+        return
     deleted = 0
     with model_admin.telling(request):
         for key in rows.values_list("key", flat=True):
@@ -93,6 +101,7 @@ class EntryAdmin(LargeTableAdmin):
 
     form = EntryForm
     list_per_page = 100
+    behind = ("key__gt",)
     list_display = ("key", "preview", "version", "written", "writer")
     list_display_links = ("key",)
     # Only what an index gives: anything else would sort the whole table.
@@ -200,7 +209,9 @@ class EntryAdmin(LargeTableAdmin):
         services.delete(obj.key)
 
     def _told(self, request: HttpRequest, error: GossipError) -> HttpResponse:
-        messages.error(request, f"Nothing was changed: {error}")
+        # Of a write that was not answered nobody knows, and its text says so.
+        known = "" if isinstance(error, WriteUnanswered) else "Nothing was changed: "
+        messages.error(request, f"{known}{error}")
         return HttpResponseRedirect(reverse("admin:gossip_entryrow_changelist"))
 
     @contextmanager
@@ -227,6 +238,7 @@ def following(prefix: str) -> str | None:
 
 def _indented(text: str) -> str:
     try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        indented = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except RecursionError:
         return text
+    return indented if len(indented) <= READABLE else text

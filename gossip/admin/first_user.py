@@ -23,11 +23,13 @@ def make_first_user(user: FirstUser) -> None:
     from django.contrib.auth import get_user_model
     from django.db import connection
 
-    users = get_user_model().objects
+    model = get_user_model()
+    # As it is stored: two ways of writing an accent are one name.
+    name = model.normalize_username(user.name)
     try:
-        if users.filter(username=user.name).exists():
+        if model.objects.filter(username=name).exists():
             return
-        users.create_superuser(user.name, user.email, user.password)
+        model.objects.create_superuser(name, user.email, user.password)
     finally:
         connection.close()
     _log.info("administrator_made", name=user.name)

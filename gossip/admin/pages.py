@@ -5,6 +5,7 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -27,7 +28,19 @@ class Page(NamedTuple):
     title: str
     path: str
     view: Callable[[HttpRequest], HttpResponse]
+    permission: str
+    """That who sees it must have: of what is on disk of the same."""
     listed: bool = True
+
+    def allowed(self, request: HttpRequest) -> bool:
+        """Whether who asks may see it."""
+        return request.user.has_perm(self.permission)
+
+    def guarded(self, request: HttpRequest) -> HttpResponse:
+        """The page, for those who may see it. Raises `PermissionDenied`."""
+        if not self.allowed(request):
+            raise PermissionDenied
+        return self.view(request)
 
 
 def members(request: HttpRequest) -> HttpResponse:
@@ -90,10 +103,12 @@ def refused(request: HttpRequest) -> HttpResponse:
     return _answer(request, REFUSED_INPUT, context)
 
 
-MEMBERS = Page("members", "Members", "now/members/", members)
-FORGET = Page("forget", "Forget a member", "now/members/forget/", forget, listed=False)
-ASIDE = Page("aside", "Versions of the future", "now/aside/", aside)
-REFUSED_INPUT = Page("refused", "Refused input", "now/refused/", refused)
+MEMBERS = Page("members", "Members", "now/members/", members, "gossip.view_peerrow")
+FORGET = Page(
+    "forget", "Forget a member", "now/members/forget/", forget, "gossip.delete_peerrow", False
+)
+ASIDE = Page("aside", "Versions of the future", "now/aside/", aside, "gossip.view_entryrow")
+REFUSED_INPUT = Page("refused", "Refused input", "now/refused/", refused, "gossip.view_noderow")
 PAGES: Final = (MEMBERS, FORGET, ASIDE, REFUSED_INPUT)
 
 

@@ -1,5 +1,6 @@
 """The admin site: Django's, with the pages of `gossip.admin.pages` beside the tables."""
 
+from http import HTTPStatus
 from math import ceil
 from typing import Any
 
@@ -39,9 +40,9 @@ class NodeAdminSite(AdminSite):
             text = f"Too many failed logins from {address}: try again in {wait} s"
             return HttpResponse(text, status=429, headers={"Retry-After": str(wait)})
         response = super().login(request, extra_context)
-        if request.user.is_authenticated:
-            self.failed_logins.succeeded(address)
-        else:
+        # Not whether the user is known: another one may be logged in already. Nothing is forgotten
+        # at a success: a login of one's own would buy as many guesses at another's.
+        if response.status_code != HTTPStatus.FOUND:
             self.failed_logins.failed(address)
             _log.warning("admin_login_failed", address=address)
         return response
@@ -49,7 +50,7 @@ class NodeAdminSite(AdminSite):
     def get_urls(self) -> list[URLPattern | URLResolver]:
         """The pages of what is in memory, then Django's."""
         live: list[URLPattern | URLResolver] = [
-            path(page.path, self.admin_view(page.view), name=page.name) for page in pages.PAGES
+            path(page.path, self.admin_view(page.guarded), name=page.name) for page in pages.PAGES
         ]
         return [*live, *super().get_urls()]
 
@@ -68,7 +69,9 @@ class NodeAdminSite(AdminSite):
                 "view_only": True,
             }
             for page in pages.PAGES
-            if page.listed
+            if page.listed and page.allowed(request)
         ]
+        if not live:
+            return listed
         head = {"name": "Now", "app_label": "now", "app_url": "", "has_module_perms": True}
         return [{**head, "models": live}, *listed]

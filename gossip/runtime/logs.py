@@ -15,7 +15,8 @@ _LEVELS_OF_LIBRARIES: Final = {
     "daphne": logging.ERROR,
     "django.channels.server": logging.ERROR,
     "django.request": logging.ERROR,
-    "django.security": logging.ERROR,
+    # Odd requests come with a traceback.
+    "django.security": logging.CRITICAL,
     "django.server": logging.ERROR,
     "uvicorn.access": logging.ERROR,
     "websockets": logging.CRITICAL,

@@ -3,14 +3,18 @@
 from urllib.parse import quote
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib import admin
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from gossip.admin.entries import following
+from gossip import services
+from gossip.admin.entries import EntryForm, following
+from gossip.admin.logins import ATTEMPTS, FailedLogins
 from gossip.admin.paging import MOST
 from gossip.core.entries import Entry
+from gossip.models import EntryRow
 from gossip.stores.rows import upsert_entries
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("gossip.admin.urls")]
@@ -120,3 +124,87 @@ def test_without_a_node_nothing_is_written_and_the_page_says_so(client: Client) 
     answer = client.get("/admin/now/members/")
     assert answer.status_code == 503
     assert "no node runs in this process" in answer.content.decode()
+
+
+@pytest.mark.parametrize("query", ["?value__regex=(", "?value__icontains=v", "?version__gt=1"])
+def test_an_address_names_no_lookup_but_that_of_the_link(client: Client, query: str) -> None:
+    assert client.get(LIST + query).status_code == 400
+
+
+# Who may do what
+
+
+@pytest.fixture
+def deleted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The keys that the services were asked to delete."""
+    keys: list[str] = []
+    monkeypatch.setattr(services, "delete", keys.append)
+    return keys
+
+
+def chosen(*keys: str, across: str = "0") -> dict[str, object]:
+    return {
+        "action": "delete_entries",
+        "_selected_action": keys,
+        "select_across": across,
+        "index": "0",
+    }
+
+
+def test_what_is_selected_is_deleted(client: Client, deleted: list[str]) -> None:
+    client.post(LIST, chosen("key/00001", "key/00002"))
+    assert deleted == ["key/00001", "key/00002"]
+
+
+def test_not_all_pages_are_deleted_at_once(client: Client, deleted: list[str]) -> None:
+    answer = client.post(LIST, chosen("key/00001", across="1"), follow=True)
+    assert deleted == []
+    assert "one page at a time" in answer.content.decode()
+
+
+@pytest.fixture
+def viewer() -> Client:
+    """Somebody who may log in and look at entries, and no more."""
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_entryrow"))
+    client = Client(headers={"host": "localhost"})
+    client.force_login(user)
+    return client
+
+
+def test_who_may_only_look_changes_nothing(viewer: Client, deleted: list[str]) -> None:
+    assert viewer.get(LIST).status_code == 200
+    viewer.post(LIST, chosen("key/00001"))
+    assert deleted == []
+
+
+def test_the_pages_of_now_want_the_rights_of_their_tables(viewer: Client) -> None:
+    # No node runs here: 503 is what who may see the page gets.
+    assert viewer.get("/admin/now/aside/").status_code == 503
+    for path in ("members/", "members/forget/?node_id=x", "refused/"):
+        assert viewer.get(f"/admin/now/{path}").status_code == 403
+    assert viewer.post("/admin/now/members/forget/", {"node_id": "x"}).status_code == 403
+    index = viewer.get("/admin/").content.decode()
+    assert "Versions of the future" in index
+    assert "Refused input" not in index
+
+
+def test_a_guess_from_within_a_session_counts(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admin.site, "failed_logins", FailedLogins())
+    guess = {"username": "root", "password": "wrong"}
+    statuses = [client.post("/admin/login/", guess).status_code for _ in range(ATTEMPTS + 1)]
+    assert statuses == [200] * ATTEMPTS + [429]
+
+
+def test_blanks_belong_to_a_key() -> None:
+    form = EntryForm({"key": " k ", "value": "1"})
+    assert form.is_valid()
+    assert form.cleaned_data["key"] == " k "
+
+
+def test_a_value_that_would_become_too_long_is_not_indented() -> None:
+    deep = "[" * 30 + ",".join("1" * 30_000) + "]" * 30
+    assert EntryForm(instance=EntryRow(key="k", value=deep)).initial["value"] == deep
+    assert "\n" in EntryForm(instance=EntryRow(key="k", value="[1]")).initial["value"]

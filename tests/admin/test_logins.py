@@ -25,13 +25,14 @@ def test_after_so_many_failures_an_address_waits_and_no_other() -> None:
     assert logins.wait("a") == 1
 
 
-def test_a_success_starts_anew() -> None:
+def test_a_network_of_ipv6_is_one_address() -> None:
     logins = FailedLogins()
-    for _ in range(ATTEMPTS - 1):
-        logins.failed("a")
-    logins.succeeded("a")
-    logins.failed("a")
-    assert logins.wait("a") == 0
+    for number in range(ATTEMPTS):
+        logins.failed(f"2001:db8::{number:x}")
+        logins.failed(f"192.0.2.{number}")
+    assert logins.wait("2001:db8::ffff") > 0
+    assert logins.wait("2001:db8:0:1::") == 0
+    assert logins.wait("192.0.2.0") == 0
 
 
 def test_the_addresses_are_bounded() -> None:

@@ -53,8 +53,8 @@ def test_many_are_deleted_at_once(cluster: Cluster, browser: Browser) -> None:
     eventually(lambda: set(keys) <= here.data().keys())
     path = "/admin/gossip/entryrow/?q=admin/many/"
     eventually(lambda: browser.get(path).count("admin/many/") >= 2 * len(keys))
-    chosen = {"action": "delete_entries", "select_across": "1", "index": "0"}
-    answer = browser.post(path, **chosen, _selected_action=keys[0])
+    chosen = {"action": "delete_entries", "select_across": "0", "index": "0"}
+    answer = browser.post(path, **chosen, _selected_action=keys)
     assert "3 entries were deleted" in answer.text
     eventually(lambda: not set(keys) & cluster.clients[1].data().keys())
 

@@ -1,5 +1,6 @@
 """The plan carried out: one thread for each node, and one for the connections."""
 
+import sqlite3
 import threading
 import time
 from collections import Counter
@@ -121,7 +122,7 @@ class Torment:
         others = [node for node in self._nodes if node is not but]
 
         def spread() -> bool:
-            holding = [node for node in others if _holds(node.on_disk(), versions)]
+            holding = [node for node in others if _holds(_on_disk(node), versions)]
             return len(holding) >= COPIES
 
         try:
@@ -163,6 +164,14 @@ class Torment:
 
         self._tell(f"network: {trouble.value} on {disorder.share:.0%} of the connections")
         return self._network.disturb_links(trouble, chosen, disorder.delay)
+
+
+def _on_disk(node: SoakNode) -> dict[str, int]:
+    try:
+        return node.on_disk()
+    except sqlite3.OperationalError:
+        # Its disk was taken a moment ago, and it is only just starting.
+        return {}
 
 
 def _ends(disturbance: tuple[float, Disturbance]) -> float:

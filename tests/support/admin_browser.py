@@ -26,7 +26,7 @@ class Browser:
         assert answer.status_code == 200, answer.text
         return answer.text
 
-    def post(self, path: str, **fields: str) -> httpx.Response:
+    def post(self, path: str, **fields: str | list[str]) -> httpx.Response:
         """Send the form of this page."""
         token = TOKEN.search(self.get(path))
         assert token is not None

@@ -38,8 +38,7 @@ class StaticFiles:
         if not scope["path"].startswith(self._prefix):
             await self._application(scope, receive, send)
             return
-        async with self._turns:
-            await self._serve(scope, receive, send)
+        await self._serve(scope, receive, send)
 
     def _list(self) -> Application:
         from django.contrib.staticfiles import finders
@@ -57,7 +56,14 @@ class StaticFiles:
                 # As for Django's own commands, the first finder counts.
                 if url not in files.files:
                     files.add_file_to_dictionary(url, storage.path(path))
-        serve: Application = files
+
+        async def serve(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["path"] not in files.files:
+                await self._application(scope, receive, send)
+                return
+            async with self._turns:
+                await files(scope, receive, send)
+
         return serve
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
+from gossip.asgi import Receive, Scope, Send
 from gossip.dashboard import apps
 from gossipnode.static_files import AT_ONCE, StaticFiles
 from tests.support.asgi import Answer, ask, scope
@@ -115,6 +116,22 @@ async def test_so_many_files_are_on_their_way_at_once_and_no_more() -> None:
         reads.set()
         await asyncio.gather(*requests)
     assert under_way == AT_ONCE + 1
+
+
+async def test_what_is_no_file_takes_no_turn() -> None:
+    async def never(_: Scope, __: Receive, ___: Send) -> None:
+        await asyncio.Event().wait()
+
+    files = StaticFiles(never)
+    stuck = [
+        asyncio.create_task(ask(files, scope("POST", b"/static/nothing"))) for _ in range(AT_ONCE)
+    ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        assert (await ask(files, scope("GET", ICON))).status == 200
+    for each in stuck:
+        each.cancel()
+    await asyncio.gather(*stuck, return_exceptions=True)
 
 
 @pytest.mark.parametrize("launch", Launch)

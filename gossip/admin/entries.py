@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
 from django.db.models import QuerySet
 from django.db.models.functions import Substr
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -87,9 +88,9 @@ def delete_entries(
         return
     deleted = 0
     with model_admin.telling(request):
-        for key in rows.values_list("key", flat=True):
+        for row in rows.only("key"):
             try:
-                services.delete(key)
+                model_admin.delete_model(request, row)
             except services.UnknownKey:
                 continue
             deleted += 1
@@ -101,7 +102,7 @@ class EntryAdmin(LargeTableAdmin):
 
     form = EntryForm
     list_per_page = 100
-    behind = ("key__gt",)
+    lookups = ("key__gt",)
     list_display = ("key", "preview", "version", "written", "writer")
     list_display_links = ("key",)
     # Only what an index gives: anything else would sort the whole table.
@@ -109,8 +110,8 @@ class EntryAdmin(LargeTableAdmin):
     ordering = ("key",)
     search_fields = ("key",)
     search_help_text = (
-        f"Keys that begin with this. A list goes no further than {MOST:,} keys:"
-        " to see those behind a key, follow the link below the page's last one."
+        f"Keys that begin with this. A list ends after {MOST:,} keys; below its last page"
+        " is a link to those behind."
     )
     actions = (delete_entries,)
     change_list_template = "gossip/admin/entries.html"
@@ -204,9 +205,15 @@ class EntryAdmin(LargeTableAdmin):
         if change:
             obj.refresh_from_db()
 
-    def delete_model(self, _request: HttpRequest, obj: EntryRow) -> None:
+    def delete_model(self, request: HttpRequest, obj: EntryRow) -> None:
         """A tombstone, which spreads."""
         services.delete(obj.key)
+        log: Any = super().log_deletions
+        log(request, [obj])
+
+    def log_deletions(self, _request: HttpRequest, _rows: Any) -> list[LogEntry]:
+        """Nothing: Django comes here before it deletes, and what is refused was not deleted."""
+        return []
 
     def _told(self, request: HttpRequest, error: GossipError) -> HttpResponse:
         # Of a write that was not answered nobody knows, and its text says so.

@@ -1,7 +1,7 @@
 """Pages of what the node has in memory: members, versions of the future, refused input."""
 
-from collections.abc import Callable
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -13,12 +13,15 @@ from django.urls import reverse
 
 from gossip import services
 from gossip.admin.times import moment
+from gossip.core.entries import Entry
 from gossip.core.errors import GossipError
 from gossip.core.stats import MemberView
 from gossip.dashboard.rows import ago, duration, short_id
 from gossip.dashboard.words import REFUSED
 
 PER_PAGE: Final = 100
+
+T = TypeVar("T")
 
 
 class Page(NamedTuple):
@@ -45,21 +48,15 @@ class Page(NamedTuple):
 
 def members(request: HttpRequest) -> HttpResponse:
     """Who is listed, with its status and its last sign of life."""
-    wanted = request.GET.get("q", "").strip()
 
     def context() -> dict[str, Any]:
         now = services.overview().me.last_seen
-        found = [view for view in services.members() if _matches(view, wanted)]
-        page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+        found = _found(request, services.members(), _texts_of_member)
         rows = [
-            (
-                view,
-                short_id(view.record.node_id),
-                ago(now - view.record.last_seen),
-            )
-            for view in page
+            (view, short_id(view.record.node_id), ago(now - view.record.last_seen))
+            for view in found["page"]
         ]
-        return {"page": page, "rows": rows, "wanted": wanted, "query": urlencode({"q": wanted})}
+        return {**found, "rows": rows}
 
     return _answer(request, MEMBERS, context)
 
@@ -83,12 +80,12 @@ def aside(request: HttpRequest) -> HttpResponse:
 
     def context() -> dict[str, Any]:
         now = services.overview().me.last_seen
-        waiting = services.aside()[:PER_PAGE]
+        found = _found(request, services.aside(), _texts_of_entry)
         rows = [
             (entry, moment(entry.version), duration((entry.version - now) // 1000))
-            for entry in waiting
+            for entry in found["page"]
         ]
-        return {"rows": rows, "total": services.overview().aside}
+        return {**found, "rows": rows}
 
     return _answer(request, ASIDE, context)
 
@@ -112,10 +109,23 @@ REFUSED_INPUT = Page("refused", "Refused input", "now/refused/", refused, "gossi
 PAGES: Final = (MEMBERS, FORGET, ASIDE, REFUSED_INPUT)
 
 
-def _matches(view: MemberView, wanted: str) -> bool:
+def _found(
+    request: HttpRequest, items: Iterable[T], texts: Callable[[T], tuple[str, ...]]
+) -> dict[str, Any]:
+    """A page of those that contain what was searched for, and what the template says of that."""
+    wanted = request.GET.get("q", "").strip()
+    found = [item for item in items if any(wanted in text for text in texts(item))]
+    page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    return {"page": page, "wanted": wanted, "query": urlencode({"q": wanted})}
+
+
+def _texts_of_member(view: MemberView) -> tuple[str, ...]:
     record = view.record
-    texts = (record.node_id, record.gossip_endpoint or "", record.region, view.status)
-    return any(wanted in text for text in texts)
+    return record.node_id, record.gossip_endpoint or "", record.region, view.status
+
+
+def _texts_of_entry(entry: Entry) -> tuple[str, ...]:
+    return entry.key, entry.origin or ""
 
 
 def _answer(

@@ -2,9 +2,10 @@
 
 from functools import cached_property
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.views.main import SEARCH_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -35,6 +36,19 @@ class IndexedChangeList(ChangeList):
             return None
         return super().get_ordering_field(field_name)
 
+    def behind(self) -> str:
+        """The query of a link to the rows behind those that the pages reach.
+
+        Empty where there are none, and on all pages but the last.
+        """
+        ascending = set(self.get_ordering_field_columns().values()) <= {"asc"}
+        full = self.paginator.count == MOST and self.page_num == self.paginator.num_pages
+        if not (full and ascending):
+            return ""
+        last = getattr(self.result_list[len(self.result_list) - 1], self.pk_attname)
+        search = {SEARCH_VAR: self.query} if self.query else {}
+        return urlencode({f"{self.pk_attname}__gt": last, **search})
+
 
 class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generic at run time
     """A list that takes no longer the more rows there are."""
@@ -42,13 +56,13 @@ class LargeTableAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # not generi
     paginator = BoundedPaginator
     show_full_result_count = False
 
-    behind: tuple[str, ...] = ()
+    lookups: tuple[str, ...] = ()
     """Lookups that an address may name, each answered by an index. Django takes any: a regular
     expression would hold the interpreter's lock, and with it the node."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:  # noqa: ARG002
         """Whether an address may name this lookup."""
-        return lookup in self.behind
+        return lookup in self.lookups
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:  # noqa: ARG002
         """Ours."""

@@ -4,6 +4,7 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test import Client
@@ -14,6 +15,7 @@ from gossip.admin.entries import EntryForm, following
 from gossip.admin.logins import ATTEMPTS, FailedLogins
 from gossip.admin.paging import MOST
 from gossip.core.entries import Entry
+from gossip.core.errors import WriteRefused
 from gossip.models import EntryRow
 from gossip.stores.rows import upsert_entries
 
@@ -77,11 +79,17 @@ def test_no_page_lies_behind_the_bound(client: Client) -> None:
 
 
 def test_behind_the_last_key_it_goes_on(client: Client) -> None:
-    page, _ = listed(client, "?q=key/")
-    assert "?key__gt=key%2F00099" in page
-    page, _ = listed(client, "?key__gt=key/00099")
-    assert "key/00100" in page
-    assert "key/00099<" not in page
+    page, _ = listed(client, "?q=key/&p=10")
+    assert "?key__gt=key%2F00999&amp;q=key%2F" in page
+    page, _ = listed(client, "?key__gt=key/00999&q=key/")
+    assert "key/01000" in page
+    assert "key/00999<" not in page
+    assert "deleted" not in page
+
+
+@pytest.mark.parametrize("query", ["?p=9", "?q=deleted", "?o=-1&p=10"])
+def test_there_is_no_link_behind_where_it_would_lead_elsewhere(client: Client, query: str) -> None:
+    assert "__gt" not in listed(client, query)[0]
 
 
 @pytest.mark.parametrize("found", ["key/01234", "deleted"])
@@ -154,6 +162,21 @@ def chosen(*keys: str, across: str = "0") -> dict[str, object]:
 def test_what_is_selected_is_deleted(client: Client, deleted: list[str]) -> None:
     client.post(LIST, chosen("key/00001", "key/00002"))
     assert deleted == ["key/00001", "key/00002"]
+
+
+def test_the_history_tells_of_deletions_that_happened(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete(key: str) -> None:
+        if key == "key/00002":
+            raise WriteRefused("journal", "the disk is full")
+
+    monkeypatch.setattr(services, "delete", delete)
+    for number in (1, 2):
+        client.post(f"{LIST}key_2F0000{number}/delete/", {"post": "yes"})
+    client.post(LIST, chosen("key/00003"))
+    told = LogEntry.objects.order_by("object_id").values_list("object_id", flat=True)
+    assert list(told) == ["key/00001", "key/00003"]
 
 
 def test_not_all_pages_are_deleted_at_once(client: Client, deleted: list[str]) -> None:

@@ -44,7 +44,7 @@ def section(lines: Sequence[Line]) -> str:
     last = [line for line in lines if line.report.seconds >= WHOLE][-SHOWN:]
     parts = [HEADING, _INTRODUCTION]
     if last:
-        parts += [f"Machine: {last[-1].machine}.", "\n".join(_table(last))]
+        parts += [f"Machine: {last[-1].machine}.", "\n".join(_table(last)), *_failures(last)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -61,6 +61,12 @@ def _table(lines: Sequence[Line]) -> Iterator[str]:
         yield f"| {what} | {' | '.join(column[what] for column in columns)} |"
         if number == 0:
             yield f"|{'---|' * (len(columns) + 1)}"
+
+
+def _failures(lines: Sequence[Line]) -> Iterator[str]:
+    for line in lines:
+        if line.report.failures:
+            yield f"Seed {line.report.seed} failed: `{'`; `'.join(line.report.failures)}`"
 
 
 def _told(line: Line) -> Iterator[tuple[str, str]]:

@@ -34,7 +34,10 @@ def test_the_last_three_whole_runs_are_told() -> None:
 
 
 def test_a_failure_is_called_one() -> None:
-    assert "| outcome | passed | **failed** |" in section([line(1), line(2, "lost a key")])
+    text = section([line(1), line(2, "lost a key")])
+    assert "| outcome | passed | **failed** |" in text
+    assert "Seed 2 failed: `lost a key`" in text
+    assert "Seed 1 failed" not in text
 
 
 def test_only_the_last_section_of_a_document_is_written_anew(tmp_path: Path) -> None:

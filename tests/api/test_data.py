@@ -359,7 +359,7 @@ async def test_a_thousand_writes_wait_at_once(client: httpx.AsyncClient, port: F
     ]
     async with asyncio.timeout(30):
         await port.until_waiting(1_000)
-    assert threading.active_count() == threads
+    assert threading.active_count() <= threads
     port.gate.set()
     answers = await asyncio.gather(*writes)
     assert {answer.status_code for answer in answers} == {201}

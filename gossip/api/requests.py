@@ -88,8 +88,10 @@ def write(request: HttpRequest) -> Write:
     return wanted
 
 
-def condition(request: HttpRequest, if_version: float | msgspec.UnsetType = msgspec.UNSET) -> All:
-    """What a write depends on: all of `ifVersion`, `If-Match` and `If-None-Match: *` that came.
+def condition(
+    request: HttpRequest, if_version: float | msgspec.UnsetType = msgspec.UNSET
+) -> All | None:
+    """All that a write depends on: those of `ifVersion`, `If-Match`, `If-None-Match: *` that came.
 
     To ignore what we do not know could overwrite what the client protects.
     """
@@ -105,7 +107,7 @@ def condition(request: HttpRequest, if_version: float | msgspec.UnsetType = msgs
         if headers["If-None-Match"].strip() != "*":
             raise ParseError("`If-None-Match` of a write can only be `*`")
         parts.append(Absent())
-    return All(tuple(parts))
+    return All(tuple(parts)) if parts else None
 
 
 def _at_version(number: float) -> Simple:

@@ -86,6 +86,7 @@ _SPLIT_AT_ONCE = 262_144
 _STANDINGS = frozenset(Standing)
 _SMALLEST_ENTRY = len('{"key":"a","version":1}')
 
+_is_sum = re.compile("[0-9a-f]{1,32}").fullmatch
 _structure = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL).finditer
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
@@ -345,11 +346,9 @@ def _pulled(value: object, limits: Limits) -> tuple[Pulled, ...]:
 
 def _root(value: object) -> Root | None:
     match value:
-        case {"n": int(n), "sum": str(digits)} if type(n) is int and len(digits) <= 32:
-            try:
-                return Root(n, int(digits, 16))
-            except ValueError:
-                return None
+        case {"n": number, "sum": str(digits)} if _is_sum(digits):
+            n = _count(number)
+            return None if n is None else Root(n, int(digits, 16))
         case _:
             return None
 

@@ -243,12 +243,19 @@ def test_w8_heartbeat() -> None:
     [
         *(5, None, [], {}, {"n": 1}, {"n": "1", "sum": "0"}, {"n": True, "sum": "0"}),
         *({"n": 1, "sum": 0}, {"n": 1, "sum": "xyz"}, {"n": 1, "sum": ""}),
-        {"n": 1, "sum": "0" * 33},
+        *({"n": 1, "sum": "0" * 33}, {"n": 1, "sum": "+1"}, {"n": 1, "sum": "0x1"}),
+        *({"n": 1, "sum": "1_0"}, {"n": -1, "sum": "0"}, {"n": 2**53, "sum": "0"}),
+        {"n": 0.5, "sum": "0"},
     ],
     ids=str,
 )
 def test_a1_a_malformed_root_is_no_root(bad: object) -> None:
     assert body(heartbeat("a", root=bad)) == Heartbeat(WALL, Roots(None, None))
+
+
+def test_a1_a_count_beyond_any_number_is_no_root() -> None:
+    frame = b'{"type":"heartbeat","from":"a","messageId":"m","data":{"root":{"n":1%s,"sum":"0"}}}'
+    assert decode(frame % (b"0" * 400), LIMITS).body == Heartbeat(None, Roots(None, None))
 
 
 def test_w5_leave() -> None:

@@ -106,6 +106,12 @@ def test_frames_in_its_own_name_end_the_link(victim: NodeProcess) -> None:
         assert peer.close_code() == 4410
 
 
+def test_a_count_beyond_any_number_is_no_reason_to_die(victim: NodeProcess) -> None:
+    with dialed(victim.port, SENDER) as peer:
+        peer.join(root={"n": 10**400, "sum": "0", "floor": 0})
+        eventually(lambda: SENDER in victim.client.statuses())
+
+
 def test_repeated_faults_end_the_link(victim: NodeProcess) -> None:
     with dialed(victim.port) as peer:
         for _ in range(100):
@@ -141,7 +147,8 @@ def test_joins_in_many_names_on_one_link_end_it(victim: NodeProcess) -> None:
 def test_two_hundred_connections_that_join(victim: NodeProcess) -> None:
     with ExitStack() as held:
         for number in range(200):
-            peer = held.enter_context(dialed(victim.port, f"crowd-{number}"))
+            # Each is told of all others: reading that would take a minute of Python.
+            peer = held.enter_context(dialed(victim.port, f"crowd-{number}", reads=False))
             peer.join()
         eventually(lambda: victim.client.stats()["links"] >= 201)
         victim.client.set("crowded", 1)

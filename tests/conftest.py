@@ -5,6 +5,11 @@ import os
 import pytest
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first: else one worker would be busy with it when the others are done."""
+    items.sort(key=lambda item: item.path.name != "test_soak.py")
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """In CI a skipped test is a failure: nobody reads that a requirement was not tested."""

@@ -11,12 +11,18 @@ ROOT = Path(__file__).parent.parent
 SUITE = "import pytest\ndef test_that_is_skipped():\n    pytest.skip('no such tool here')\n"
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
 @pytest.mark.parametrize(("ci", "exit_code"), [("true", 1), ("", 0)])
-def test_a_skipped_test_fails_in_ci_only(tmp_path: Path, ci: str, exit_code: int) -> None:
+def test_a_skipped_test_fails_in_ci_only(
+    tmp_path: Path, ci: str, exit_code: int, workers: str
+) -> None:
     suite = tmp_path / "test_suite.py"
     suite.write_text(SUITE)
     ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-c", os.devnull, "-p", "tests.conftest", str(suite)],
+        [
+            *(sys.executable, "-m", "pytest", "-c", os.devnull, "-n", workers),
+            *("-p", "tests.conftest", str(suite)),
+        ],
         check=False,
         cwd=tmp_path,
         env=os.environ | {"CI": ci, "PYTHONPATH": str(ROOT)},

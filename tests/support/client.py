@@ -145,7 +145,7 @@ def dialed(port: int, node_id: str = "test-peer", *, reads: bool = True) -> Iter
         max_size=None,
         open_timeout=TIMEOUT,
         max_queue=queue,
-        close_timeout=TIMEOUT if reads else 0.1,
+        close_timeout=TIMEOUT if reads else 0.01,
     ) as connection:
         yield Peer(connection, node_id)
 

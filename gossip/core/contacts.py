@@ -90,15 +90,16 @@ class Contacts:
         target = self._failed(url)
         if target is not None and target.kind is Kind.BOOTSTRAP and target.attempts == 1:
             self._context.notice(NoticeKind.BOOTSTRAP_SILENT, url, "no node answers, retrying")
-        member = self._members.get(target.node_id) if target and target.node_id else None
-        if (
-            member is not None
-            and member.status is Status.ACTIVE
-            and member.record.gossip_endpoint == url
-            and not self._links.linked(member.record.node_id)
-            and not self._roster.is_vouched_for(member)
-        ):
-            self._roster.suspect(member, "its address does not answer")
+        for member in self._members:
+            # By the address, not by whom we expected there: a bootstrap peer that joined by itself,
+            # and that we never reached, is known by that alone.
+            if (
+                member.record.gossip_endpoint == url
+                and member.status is Status.ACTIVE
+                and not self._links.linked(member.record.node_id)
+                and not self._roster.is_vouched_for(member)
+            ):
+                self._roster.suspect(member, "its address does not answer")
         self.dial_due()
 
     def _failed(self, url: str) -> Target | None:

@@ -65,6 +65,18 @@ def test_m7_nobody_can_take_the_place_of_a_bootstrap_peer() -> None:
     assert BOOTSTRAP in dials(subject.wait(11.0))
 
 
+def test_m3_a_bootstrap_peer_that_joined_by_itself_is_suspected_when_its_address_is_dead() -> None:
+    # Our own dial of it never led anywhere, so the plan does not know who would be there.
+    subject = bootstrapped()
+    subject.joined(1, "a", gossipEndpoint=BOOTSTRAP)
+    subject.handle(DialFailed(BOOTSTRAP, refused=True))
+    assert subject.statuses() == {"a": "active"}
+    subject.lose(1)
+    assert BOOTSTRAP in dials(subject.wait(1.0))
+    subject.handle(DialFailed(BOOTSTRAP, refused=True))
+    assert subject.statuses() == {"a": "suspected"}
+
+
 # Duplicates
 
 

@@ -17,6 +17,7 @@ from gossip.core.errors import EntryFault, EnvelopeFault, FrameFault
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
     Body,
+    Cells,
     Entries,
     Heartbeat,
     Join,
@@ -30,9 +31,13 @@ from gossip.core.messages import (
     Pulled,
     RootExchange,
     Roots,
+    SketchRequest,
     Standing,
     Unknown,
+    Want,
+    Wanted,
 )
+from gossip.core.packing import CELL, ITEM, unpack
 from gossip.core.roots import Root
 from gossip.core.wire import MALFORMED, WireEntry, to_json
 
@@ -78,6 +83,12 @@ class _Object(_Record, rename="camel"):
     answer: Any = None
     after: Any = None
     next: Any = None
+    range: Any = None
+    first: Any = None
+    size: Any = None
+    cells: Any = None
+    items: Any = None
+    done: Any = None
     entries: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -87,6 +98,7 @@ _STANDINGS = frozenset(Standing)
 _SMALLEST_ENTRY = len('{"key":"a","version":1}')
 
 _is_sum = re.compile("[0-9a-f]{1,32}").fullmatch
+_is_range = re.compile("[0-9a-f]{0,4}").fullmatch
 _structure = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL).finditer
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
@@ -217,17 +229,44 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
     match data.x:
         case "root":
             return RootExchange(_roots(data), data.answer is True)
-        case "page" if isinstance(data.entries, msgspec.Raw):
-            following = data.next if _is_text(data.next, limits.key) else None
-            return Page(_entries(data.entries, hops), following, _root(data.root))
         case "page":
-            return PageRequest(data.after if _is_text(data.after, limits.key) else None)
-        case "members" if data.peers is None:
-            return NamesRequest()
+            return _page(data, hops, limits)
+        case "sketch":
+            return _sketch(data)
+        case "want":
+            return _want(data, hops)
         case "members":
-            return _peer_list(data.peers, limits, held=True)
+            named = data.peers is not None
+            return _peer_list(data.peers, limits, held=True) if named else NamesRequest()
         case _:
             return Unknown(data.x if _is_text(data.x, limits.text) else "")
+
+
+def _page(data: _Object, hops: object, limits: Limits) -> PageRequest | Page:
+    if not isinstance(data.entries, msgspec.Raw):
+        return PageRequest(data.after if _is_text(data.after, limits.key) else None)
+    following = data.next if _is_text(data.next, limits.key) else None
+    return Page(_entries(data.entries, hops), following, _root(data.root))
+
+
+def _sketch(data: _Object) -> SketchRequest | Cells:
+    root, first, size = _root(data.root), _count(data.first), _count(data.size)
+    if first is None or not isinstance(data.range, str) or not _is_range(data.range):
+        raise EnvelopeFault("data")
+    if isinstance(data.cells, str) and root is not None:
+        return Cells(data.range, first, tuple(unpack(data.cells, CELL)), root)
+    if size is None or size <= first:
+        raise EnvelopeFault("data")
+    return SketchRequest(data.range, first, size, root)
+
+
+def _want(data: _Object, hops: object) -> Want | Wanted:
+    if isinstance(data.entries, msgspec.Raw):
+        return Wanted(_entries(data.entries, hops), _count(data.done) or 0, _root(data.root))
+    if not isinstance(data.items, str):
+        raise EnvelopeFault("data")
+    items = unpack(data.items, ITEM)
+    return Want(tuple((item >> 56, item & 2**56 - 1) for item in items))
 
 
 def _peer_list(

@@ -10,6 +10,7 @@ from gossip.core.config import Config, Limits
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
 from gossip.core.messages import NewsItem, Pulled, Roots
+from gossip.core.packing import CELL, ITEM, pack
 from gossip.core.roots import Root
 from gossip.core.wire import MALFORMED, WireEntry, to_json
 
@@ -130,6 +131,42 @@ class Encoder:
         """Answer a page request (A3)."""
         tail = {"next": after, "root": _root_field(root)}
         data = b'{"x":"page","entries":[%b],%b' % (b",".join(entries), to_json(tail)[1:])
+        return self._frame(b"sync", data, 0, now, updates)
+
+    def sketch_request(
+        self, prefix: str, first: int, size: int, root: Root | None, now: int, updates: int
+    ) -> bytes:
+        """Ask for cells of a sketch (A2)."""
+        data: dict[str, object] = {"x": "sketch", "range": prefix, "first": first, "size": size}
+        if root is not None:
+            data["root"] = _root_field(root)
+        return self._frame(b"sync", to_json(data), 0, now, updates)
+
+    def cells(
+        self, prefix: str, first: int, cells: Sequence[int], root: Root, now: int, updates: int
+    ) -> bytes:
+        """Cells of a sketch (A2)."""
+        data = {
+            "x": "sketch",
+            "range": prefix,
+            "first": first,
+            "cells": pack(cells, CELL),
+            "root": _root_field(root),
+        }
+        return self._frame(b"sync", to_json(data), 0, now, updates)
+
+    def want(self, items: Sequence[tuple[int, int]], now: int, updates: int) -> bytes:
+        """Ask for entries by their elements (A2)."""
+        numbers = (element << 56 | version for element, version in items)
+        data = {"x": "want", "items": pack(numbers, ITEM)}
+        return self._frame(b"sync", to_json(data), 0, now, updates)
+
+    def wanted(
+        self, entries: Sequence[bytes], done: int, root: Root, now: int, updates: int
+    ) -> bytes:
+        """Answer such a request (A3)."""
+        tail = {"done": done, "root": _root_field(root)}
+        data = b'{"x":"want","entries":[%b],%b' % (b",".join(entries), to_json(tail)[1:])
         return self._frame(b"sync", data, 0, now, updates)
 
     def sync(

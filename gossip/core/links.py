@@ -48,7 +48,8 @@ class Link(msgspec.Struct, kw_only=True):
     duplicate_of: LinkId | None = None
     """The link that replaces this one as soon as it carries a frame (L2)."""
     pull_on: str | None = None
-    """Where the next pull from it goes on: the last one made room for others (A2)."""
+    """The key behind which the next pull from it goes on: the last one made room for others, or
+    sketches could not tell what differs (A2)."""
     window: float = 0.0
     frames: int = 0
     bytes: int = 0

@@ -100,7 +100,7 @@ class Membership:
             self._announce(record)
         if record.extended:
             self._settle_duplicates(record.node_id)
-            self._repair.told(link, roots)
+            self._repair.introduced(link, roots)
             if first and self._roster.wants_word():
                 # Equal roots would tell nothing of who holds which links.
                 self._repair.ask_names(link)

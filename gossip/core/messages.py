@@ -97,7 +97,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 class RootExchange(msgspec.Struct, frozen=True):
-    """`x: root`: the sender's roots. We tell ours where they differ, unless it is an answer."""
+    """`x: root`: the sender's roots; the answer to one says that its sender has far more (A2)."""
 
     roots: Roots
     answer: bool
@@ -115,6 +115,44 @@ class Page(msgspec.Struct, frozen=True):
     entries: Entries
     next: str | None
     """Ask for what comes behind this key; None at the end."""
+    root: Root | None
+
+
+class SketchRequest(msgspec.Struct, frozen=True):
+    """`x: sketch` without cells: send me cells of the sketch of your set (A2, A3)."""
+
+    range: str
+    """Hexadecimal digits with which the elements begin; empty for the whole set."""
+    first: int
+    """The first cell wanted, unless the set is no longer the one with this root: then all."""
+    size: int
+    """The cell behind the last one wanted."""
+    root: Root | None
+
+
+class Cells(msgspec.Struct, frozen=True):
+    """`x: sketch` with cells: those of the sender's sketch from `first` on."""
+
+    range: str
+    first: int
+    cells: tuple[int, ...]
+    root: Root
+    """Of the whole set to which the cells belong."""
+
+
+class Want(msgspec.Struct, frozen=True):
+    """`x: want` with items: send me these entries (A2, A3)."""
+
+    items: tuple[tuple[int, int], ...]
+    """Element, and the version of its key that is not to be sent unless it is reached."""
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """`x: want` with entries: what was asked for, as far as a frame holds it."""
+
+    entries: Entries
+    done: int
+    """How many of the items were looked at; the others are to be asked for again."""
     root: Root | None
 
 
@@ -137,6 +175,10 @@ Body = (
     | RootExchange
     | PageRequest
     | Page
+    | SketchRequest
+    | Cells
+    | Want
+    | Wanted
     | NamesRequest
     | Unknown
 )

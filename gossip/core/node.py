@@ -47,6 +47,7 @@ from gossip.core.links import Link
 from gossip.core.membership import Membership
 from gossip.core.messages import (
     Body,
+    Cells,
     Entries,
     Heartbeat,
     Join,
@@ -57,7 +58,9 @@ from gossip.core.messages import (
     PageRequest,
     PeerList,
     RootExchange,
-    Unknown,
+    SketchRequest,
+    Want,
+    Wanted,
 )
 from gossip.core.news import News
 from gossip.core.plain import PlainPeers, is_plain_word
@@ -395,10 +398,10 @@ class Node:
         match message.body:
             case Join() | Heartbeat() | PeerList():
                 return message.ttl == 0
-            case RootExchange() | PageRequest() | Page() | NamesRequest() | Unknown():
-                return True
-            case _:
+            case Entries() | Leave():
                 return False
+            case _:
+                return True
 
     def _message(self, link: Link, message: Message, frame: str | bytes) -> None:
         if link.joined:
@@ -429,11 +432,15 @@ class Node:
             return
         match exchange:
             case RootExchange():
-                self._repair.told(link, exchange.roots, answer=not exchange.answer)
-            case PageRequest(after):
-                self._repair.serve(link, after)
-            case Page() as page:
-                self._repair.page(link, page)
+                self._repair.told(link, exchange.roots, is_answer=exchange.answer)
+            case PageRequest() | SketchRequest() | Want():
+                self._repair.asked(link, exchange)
+            case Page():
+                self._repair.page(link, exchange)
+            case Cells():
+                self._repair.cells(link, exchange)
+            case Wanted():
+                self._repair.wanted(link, exchange)
             case NamesRequest():
                 self._repair.name_members(link)
             case _:

@@ -1,120 +1,124 @@
-"""Repair: whatever eager push lost is found by comparing roots, and pulled (A1–A3, M5).
+"""Repair: whatever eager push lost is found by comparing roots, and settled (A1, A2, M5).
 
-Theory of operation. Roots travel in `join`, `heartbeat` and at the start of a round. Where a
-peer's root differs from ours, each side pulls the other's whole state, page by page in the order
-of keys, at most once per link and interval (A2, before the ladder exists). A node pulls from one
-link at a time: what the first pull brings usually makes the others unnecessary. The peer that is
-asked keeps nothing between pages (A3).
+Theory of operation. Roots travel in `join`, `heartbeat` and at the start of a round. Where those of
+two peers differ, one of them begins a session (`sessions`): a node has one at a time, because what
+the first one brings usually makes the others unnecessary, and not more than one an interval with
+the same peer. A round that finds a difference is answered with the first cells of a sketch; after
+`join`s and heartbeats, the end that dialed begins.
 
 The member table is compared in the same way, and where it differs we ask for the peer's names.
 """
 
-from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
 
-import msgspec
-
+from gossip.core.answers import Answers
 from gossip.core.context import Context
+from gossip.core.digests import Digests
 from gossip.core.events import LinkId
 from gossip.core.links import Link
-from gossip.core.messages import Page, Roots
+from gossip.core.messages import Cells, Page, PageRequest, Roots, SketchRequest, Want, Wanted
 from gossip.core.replica import Replica
+from gossip.core.sessions import Differences, Session, Snapshot, far_more, first_cells
 
-_FOLD_SLICE = 2_000
-"""Changes folded into the root at once: 15 ms of hashing where values are small."""
-_FOLD_ROOM = 131_072
-"""Bytes of values folded at once, and one more value: 50 ms where they are full of fractions."""
-_PROMISED = 1.1, 1_000
-"""A pull ends when it brought so many times what was promised, and so many more: writes go on
-meanwhile, and a liar's state may have no end."""
-
-
-class _Pull(msgspec.Struct):
-    link: LinkId
-    ends: float
-    """Monotonic seconds: others have their turn then, however much is left."""
-    left: int
-    """How many more entries it may bring."""
-    deadline: float = 0.0
-    """Monotonic seconds: when to stop waiting for the page that was asked for."""
-    after: str | None = None
+S = TypeVar("S", bound=Session)
 
 
 class Repair:
-    """Compares roots and pulls what we lack."""
+    """Compares roots and settles what differs."""
 
     def __init__(self, context: Context, replica: Replica) -> None:
         self._context = context
         self._replica = replica
-        self._pull: _Pull | None = None
-        self._pulled_at: float | None = None
+        self._digests = Digests(context, replica.state)
+        self._answers = Answers(context, replica, self._digests)
+        self._session: Session | None = None
+        self._repaired_at: float | None = None
         self._asked_names_at: float | None = None
         self._waiting: dict[LinkId, None] = {}
-        self._when_folded: deque[Callable[[Roots], None]] = deque()
-
-    # Our own roots
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:
-        """Call back with our roots: at once, or when hashing has caught up (A2)."""
-        self._when_folded.append(action)
-        if len(self._when_folded) == 1:
-            self.work()
+        """Call back with our roots: at once, or when hashing has caught up."""
+        self._digests.with_roots(action)
 
     @property
     def busy(self) -> bool:
         """Whether a slice is left to do."""
-        return bool(self._when_folded)
+        return self._digests.busy or (self._session is not None and self._session.busy)
 
     def work(self) -> None:
-        """Do one slice of hashing; call back whoever waits once all is done."""
-        if not self._when_folded or not self._replica.state.fold(_FOLD_SLICE, _FOLD_ROOM):
-            return
-        context = self._context
-        roots = Roots(self._replica.state.root(), context.members.root(context.me))
-        actions, self._when_folded = self._when_folded, deque()
-        for action in actions:
-            action(roots)
+        """Do one slice."""
+        if self._digests.busy:
+            self._digests.work()
+        elif self._session is not None:
+            self._session.work()
 
-    # What peers say of theirs
+    # What peers say of their sets
 
     def overheard(self, link: Link, theirs: Roots) -> None:
         """A heartbeat told the roots of an extended peer.
 
         Heartbeats come from everybody, and while somebody writes they all differ a little: no more
-        than one of them an interval leads to a pull, and none to naming the members.
+        than one of them an interval leads to a session, and none to naming the members.
         """
         link.roots = theirs
-        if self._pull is None and self._again(self._pulled_at):
+        if link.dialed is not None and self._session is None and self._again(self._repaired_at):
             self.with_roots(lambda ours: self._want_if_different(link, ours))
 
-    def told(self, link: Link, theirs: Roots, *, answer: bool = False) -> None:
-        """A `join` or a round told the roots of an extended peer; `answer`: it wants ours too."""
+    def introduced(self, link: Link, theirs: Roots) -> None:
+        """A `join` told the roots of an extended peer."""
         link.roots = theirs
 
         def compare(ours: Roots) -> None:
-            self._want_if_different(link, ours)
-            if answer and _state_differs(link, ours):
-                context = self._context
-                frame = context.encoder.root(ours, context.now.wall, context.updates, answer=True)
-                context.send([link], frame)
+            if link.dialed is not None:
+                self._want_if_different(link, ours)
             self._compare_members(link, ours)
 
         self.with_roots(compare)
 
-    def _want_if_different(self, link: Link, ours: Roots) -> None:
-        if _state_differs(link, ours):
-            self._want(link, link.roots)
+    def told(self, link: Link, theirs: Roots, *, is_answer: bool) -> None:
+        """A peer began a round, or answers that we should pull from it."""
+        link.roots = theirs
+
+        def compare(ours: Roots) -> None:
+            if is_answer:
+                self._want_if_different(link, ours)
+            elif _state_differs(link, ours):
+                self._answer_round(link, ours)
+            self._compare_members(link, ours)
+
+        self.with_roots(compare)
+
+    def _answer_round(self, link: Link, ours: Roots) -> None:
+        """Where a round found a difference: begin, let the peer begin, or begin for it (A2)."""
+        theirs = link.roots.state
+        if theirs is None or ours.state is None:
+            return
+        if far_more(ours.state, theirs):
+            self._want(link)
+        elif far_more(theirs, ours.state):
+            self._send_roots(link, ours, answer=True)
+        elif self._session is None or self._session.link is not link:
+            self._digests.with_sketch(
+                "",
+                first_cells(ours.state, theirs),
+                lambda cells, root: self._answers.send_cells(link, "", 0, cells, root),
+            )
 
     def ask(self, link: Link) -> None:
         """Begin a round with this peer (S4): tell it our roots."""
-        context = self._context
 
         def send(ours: Roots) -> None:
-            if not link.closing:
-                frame = context.encoder.root(ours, context.now.wall, context.updates, answer=False)
-                context.send([link], frame)
+            in_session = self._session is not None and self._session.link is link
+            if not link.closing and not in_session:
+                self._send_roots(link, ours, answer=False)
 
         self.with_roots(send)
+
+    def _send_roots(self, link: Link, ours: Roots, *, answer: bool) -> None:
+        context = self._context
+        frame = context.encoder.root(ours, context.now.wall, context.updates, answer=answer)
+        context.send([link], frame)
 
     def _compare_members(self, link: Link, ours: Roots) -> None:
         """Where our members differ from this peer's, ask for its names; not everybody at once."""
@@ -168,107 +172,101 @@ class Repair:
     def _again(self, last: float | None) -> bool:
         return last is None or self._context.now.monotonic - last >= self._context.config.interval
 
-    # Pulling
+    # Sessions
 
-    def _want(self, link: Link, theirs: Roots) -> None:
-        if theirs.state is None or theirs.state.n == 0 or not self._again(link.pulled_at):
-            return
-        self._waiting[link.id] = None
-        if self._pull is None:
-            self._begin_next()
+    def _want_if_different(self, link: Link, ours: Roots) -> None:
+        if _state_differs(link, ours):
+            self._want(link)
+
+    def _want(self, link: Link) -> None:
+        if self._again(link.pulled_at):
+            self._waiting[link.id] = None
+            if self._session is None:
+                self._begin_next()
 
     def _begin_next(self) -> None:
-        self._pull = None
+        self._session = None
         self.with_roots(self._begin)
 
     def _begin(self, ours: Roots) -> None:
-        while self._waiting and self._pull is None:
+        while self._waiting and self._session is None:
             link_id = next(iter(self._waiting))
             del self._waiting[link_id]
             link = self._context.links.get(link_id)
-            # The pull before this one may have brought all that this peer has.
-            if link is not None and link.roots.state != ours.state:
-                self._pulled_at = link.pulled_at = self._context.now.monotonic
-                self._context.stats.pulls += 1
-                longest = self._context.config.pull_longest
-                promised = link.roots.state.n if link.roots.state is not None else 0
-                self._pull = _Pull(
-                    link.id,
-                    self._context.now.monotonic + longest,
-                    int(promised * _PROMISED[0]) + _PROMISED[1],
-                )
-                self._request(link, link.pull_on)
+            # The session before this one may have brought all that this peer has.
+            if link is not None and _state_differs(link, ours):
+                self._begin_with(link, ours)
 
-    def _request(self, link: Link, after: str | None) -> None:
-        context = self._context
-        if self._pull is not None:
-            self._pull.after = after
-            self._pull.deadline = context.now.monotonic + context.config.pull_timeout
-        context.send([link], context.encoder.page_request(after, context.now.wall, context.updates))
-
-    def serve(self, link: Link, after: str | None) -> None:
-        """Answer a page request; not while the link does not drain."""
-        if link.blocked_since is not None:
-            self._context.refuse("page-blocked")
+    def _begin_with(self, link: Link, ours: Roots) -> None:
+        theirs = link.roots.state
+        if theirs is None or ours.state is None:
             return
-        self.with_roots(lambda ours: self._serve(link, after, ours))
+        if far_more(theirs, ours.state):
+            link.pulled_at = self._context.now.monotonic
+            self._send_roots(link, ours, answer=True)
+        elif far_more(ours.state, theirs) or link.pull_on is not None:
+            snapshot = self._opened(Snapshot, link)
+            snapshot.begin(theirs)
+        else:
+            self._opened(Differences, link).begin(ours.state, theirs)
 
-    def _serve(self, link: Link, after: str | None, ours: Roots) -> None:
-        if link.closing or ours.state is None:
-            return
-        context = self._context
-        behind = self._replica.state.behind(after)
-        page = self._replica.page(behind, context.config.limits.slice_entries)
-        following = None if next(behind, None) is None else page[-1][0]
-        texts = [text for _, text in page]
-        context.stats.pages_served += 1
-        context.send(
-            [link],
-            context.encoder.page(texts, following, ours.state, context.now.wall, context.updates),
-        )
+    def _opened(self, kind: type[S], link: Link) -> S:
+        session = kind(self._context, self._replica, self._digests, link, self._begin_next)
+        self._session = session
+        self._repaired_at = link.pulled_at
+        return session
+
+    def cells(self, link: Link, cells: Cells) -> None:
+        """Cells came: that a session asked for, or the answer to a round of ours."""
+        link.roots = Roots(cells.root, link.roots.members)
+        session = self._session
+        if isinstance(session, Differences) and session.link is link:
+            session.cells(cells)
+        elif session is not None or link.pull_on is not None:
+            self.with_roots(lambda ours: self._want_if_different(link, ours))
+        elif not cells.range and not cells.first and self._again(link.pulled_at):
+            self.with_roots(lambda ours: self._begin_with_cells(link, cells, ours))
+
+    def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:
+        if self._session is None and ours.state is not None and _state_differs(link, ours):
+            self._opened(Differences, link).begin_with(cells, ours.state)
 
     def page(self, link: Link, page: Page) -> None:
-        """A page came: apply it, then ask for the next."""
-        pull = self._pull
-        if pull is None or pull.link != link.id:
+        """A page came: that a session asked for, or what the peer found that we lack."""
+        session = self._session
+        if isinstance(session, Snapshot) and session.link is link:
+            session.page(page)
+        else:
             self._replica.receive(link, page.entries, page.root)
-            return
-        pull.deadline = self._context.now.monotonic + self._context.config.pull_timeout
 
-        def applied() -> None:
-            if self._pull is pull:
-                self._go_on(link, pull, page)
+    def wanted(self, link: Link, wanted: Wanted) -> None:
+        """Entries came that a session asked for."""
+        session = self._session
+        if isinstance(session, Differences) and session.link is link:
+            session.wanted(wanted)
+        else:
+            self._replica.receive(link, wanted.entries, wanted.root)
 
-        self._replica.receive(link, page.entries, page.root, done=applied)
-
-    def _go_on(self, link: Link, pull: _Pull, page: Page) -> None:
-        """Ask for the next page, or give others their turn."""
-        brought = len(tuple(page.entries.items))
-        pull.left -= brought
-        link.pull_on = None
-        if page.next is not None and not link.closing:
-            # Pages that do not move on, are empty or too many would keep us pulling for ever.
-            moves_on = brought and (pull.after is None or page.next > pull.after)
-            if not moves_on or pull.left < 0:
-                self._context.refuse("pull-endless")
-            elif self._context.now.monotonic < pull.ends:
-                self._request(link, page.next)
-                return
-            else:
-                link.pull_on = page.next
-        self._begin_next()
+    def asked(self, link: Link, request: PageRequest | SketchRequest | Want) -> None:
+        """A peer has a session with us."""
+        match request:
+            case PageRequest():
+                self._answers.page(link, request)
+            case SketchRequest():
+                self._answers.sketch(link, request)
+            case Want():
+                self._answers.want(link, request)
 
     def tick(self) -> None:
-        """Give up a pull whose peer fell silent."""
-        if self._pull is not None and self._context.now.monotonic >= self._pull.deadline:
-            self._context.refuse("pull-timeout")
-            self._begin_next()
+        """Give up a session whose peer fell silent."""
+        if self._session is not None:
+            self._session.tick()
 
     def forget_link(self, link: LinkId) -> None:
         """The link is gone."""
         self._waiting.pop(link, None)
-        if self._pull is not None and self._pull.link == link:
-            self._begin_next()
+        if self._session is not None and self._session.link.id == link:
+            self._session.end()
 
 
 def _state_differs(link: Link, ours: Roots) -> bool:

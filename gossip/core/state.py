@@ -1,8 +1,8 @@
 """The replicated map: merging, versions for local writes, entries from the future.
 
-Theory of operation. `StateMap` holds for every key the greatest entry seen (E3) and can say its
-root: how many entries, and the sum of their hashes. Hashing costs ten times a merge, so changed
-keys are only noted and folded into the sum when somebody asks for the root.
+Theory of operation. `StateMap` holds for every key the greatest entry seen (E3). Hashing costs ten
+times a merge, so changed keys are only noted, and folded into the summary of the set when somebody
+asks for it.
 
 `Clock` makes versions from wall time alone; no version that we received ever raises it (E2).
 `Aside` keeps what came from the future until its time has come (E4).
@@ -18,6 +18,7 @@ from gossip.core.config import Limits
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import WriteRefused
 from gossip.core.roots import MODULUS, Root
+from gossip.core.summary import Summary
 
 
 class StateMap:
@@ -28,10 +29,10 @@ class StateMap:
         self._sorted_keys: list[str] = []
         self._new_keys: list[str] = []
         self._live = 0
-        self._sum = 0
-        self._counted = 0
+        self.summary = Summary()
+        """Of what was folded."""
         self._unfolded: dict[str, Entry | None] = {}
-        """Changed keys, with the entry that the sum counts for them at present."""
+        """Changed keys, with the entry that the summary counts for them at present."""
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -80,32 +81,27 @@ class StateMap:
 
     @property
     def unfolded(self) -> int:
-        """Changes that the root does not count yet."""
+        """Changes that the summary does not count yet."""
         return len(self._unfolded)
 
     def fold(self, most: int, room: int) -> bool:
-        """Count up to `most` changes into the root, and about `room` bytes of values, at least one.
+        """Count up to `most` changes, and about `room` bytes of values, at least one.
 
         True when none is left.
         """
         while self._unfolded and most > 0 and room > 0:
             key, counted = self._unfolded.popitem()
-            if counted is None:
-                self._counted += 1
-            else:
-                self._sum -= counted.hash
             entry = self._entries[key]
-            self._sum += entry.hash
+            self.summary.replace(counted, entry)
             most -= 1
             room -= len(entry.value or b"")
-        self._sum %= MODULUS
         return not self._unfolded
 
     def root(self) -> Root:
         """Count and sum of all entries (A1). Folds whatever is left, however long that takes."""
         while not self.fold(len(self._unfolded), MODULUS):
             continue
-        return Root(self._counted, self._sum)
+        return self.summary.root
 
 
 class Clock:

@@ -274,7 +274,7 @@ def test_a2_exchanges() -> None:
         Entries((b'{"a":1}', b"5"), None), "k", Root(1, 1)
     )
     assert body(exchange("a", "members")) == NamesRequest()
-    assert body(exchange("a", "sketch")) == Unknown("sketch")
+    assert body(exchange("a", "tomorrow")) == Unknown("tomorrow")
     assert body(message("sync", "a", {})) == Unknown("")
 
 

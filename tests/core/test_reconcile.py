@@ -1,4 +1,4 @@
-"""Comparing roots and pulling what we lack (A1–A3, M5)."""
+"""Comparing roots, who begins to repair, and pulling page by page (A1–A3, M5)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,6 @@ from gossip.core.state import StateMap
 from tests.support.core import ME, Subject, kinds, pushed, sent, stored
 from tests.support.frames import WALL, Frame, exchange, heartbeat, join, message, page, root
 
-Tell = Callable[[str, Frame], Frame]
 ENTRIES = tuple(Entry(key, 1, b"1") for key in ("a", "b", "c", "d", "e"))
 
 
@@ -34,11 +33,11 @@ def member_root(*peers: str) -> Frame:
 
 
 def pulling(**changes: Any) -> Subject:
-    """A node that asked a, on link 1, for its first page."""
+    """A node that asked a, on link 1, for its first page: a has far more."""
     subject = Subject(**changes)
     subject.joined(1, "a")
-    effects = subject.receive(1, exchange("a", "root", root=root(9)))
-    assert kinds(effects, 1) == ["page", "root"]
+    effects = subject.receive(1, exchange("a", "root", root=root(90)))
+    assert kinds(effects, 1) == ["page"]
     return subject
 
 
@@ -80,24 +79,36 @@ def test_a1_a_round_of_equals_costs_less_than_three_hundred_bytes() -> None:
     assert len(rounds[0]) < 300
 
 
-@pytest.mark.parametrize("kind", ["join", "heartbeat", "root"])
-def test_a1_roots_that_differ_start_a_pull(kind: str) -> None:
+@pytest.mark.parametrize("tell", [join, heartbeat])
+def test_a1_the_end_that_dialed_begins_where_roots_differ(tell: Callable[..., Frame]) -> None:
+    subject = Subject()
+    subject.reach(1, "ws://a.example/ws")
+    subject.receive(1, join("a"))
+    assert kinds(subject.receive(1, tell("a", root=root(9))), 1) == ["sketch"]
+
+
+@pytest.mark.parametrize("tell", [join, heartbeat])
+def test_a1_the_end_that_accepted_waits(tell: Callable[..., Frame]) -> None:
     subject = Subject()
     subject.joined(1, "a")
-    frames = {
-        "join": join("a", root=root(9)),
-        "heartbeat": heartbeat("a", root=root(9)),
-        "root": exchange("a", "root", root=root(9)),
-    }
-    assert requests(subject.receive(1, frames[kind])) == [None]
+    assert sent(subject.receive(1, tell("a", root=root(9)))) == []
 
 
-def test_a1_who_begins_a_round_is_told_where_we_differ() -> None:
+def test_a1_a_round_that_finds_a_difference_is_answered_with_cells() -> None:
     subject = Subject()
     subject.hold(*ENTRIES)
     subject.joined(1, "a")
     [answer] = sent(subject.receive(1, exchange("a", "root", root=root(0, 0))), 1)
+    assert answer["data"]["x"] == "sketch"
     assert answer["data"]["root"] == root_of(*ENTRIES)
+
+
+def test_a2_who_begins_a_round_and_has_far_less_is_told_to_pull() -> None:
+    subject = Subject()
+    subject.hold(*(Entry(f"{number}", 1, b"1") for number in range(90)))
+    subject.joined(1, "a")
+    [answer] = sent(subject.receive(1, exchange("a", "root", root=root(2))), 1)
+    assert answer["data"]["root"]["n"] == 90
     assert answer["data"]["answer"] is True
 
 
@@ -105,36 +116,37 @@ def test_a1_an_answer_is_not_answered() -> None:
     subject = Subject()
     subject.hold(*ENTRIES)
     subject.joined(1, "a")
-    assert sent(subject.receive(1, exchange("a", "root", root=root(0, 0), answer=True))) == []
-    effects = subject.receive(1, exchange("a", "root", root=root(9), answer=True))
+    effects = subject.receive(1, exchange("a", "root", root=root_of(*ENTRIES), answer=True))
+    assert sent(effects) == []
+    effects = subject.receive(1, exchange("a", "root", root=root(90), answer=True))
     assert kinds(effects) == ["page"]
 
 
-def test_a2_nothing_is_pulled_from_who_has_nothing() -> None:
-    subject = Subject()
-    subject.hold(*ENTRIES)
-    subject.joined(1, "a")
-    assert requests(subject.receive(1, heartbeat("a", root=root(0, 0)))) == []
-
-
-@pytest.mark.parametrize("tell", [told, lambda peer, theirs: heartbeat(peer, root=theirs)])
-def test_a2_a_link_is_pulled_from_at_most_once_an_interval(tell: Tell) -> None:
+def test_a2_the_same_peer_is_repaired_with_at_most_once_an_interval() -> None:
     subject = pulling()
     subject.receive(1, page("a", next=None))
-    assert requests(subject.receive(1, tell("a", root(9)))) == []
+    assert requests(subject.receive(1, told("a", root(90)))) == []
     subject.wait(5.0)
-    assert requests(subject.receive(1, tell("a", root(9)))) == [None]
+    assert requests(subject.receive(1, told("a", root(90)))) == [None]
 
 
-def test_a2_heartbeats_lead_to_one_pull_an_interval_in_all() -> None:
-    subject = pulling()
+def test_a2_heartbeats_lead_to_one_session_an_interval_in_all() -> None:
+    subject = Subject()
+    for link, peer in ((1, "a"), (2, "b"), (3, "c")):
+        subject.reach(link, f"ws://{peer}.example/ws")
+        subject.receive(link, join(peer, root=root(0, 0)))
+    assert requests(subject.receive(1, heartbeat("a", root=root(90)))) == [None]
     subject.receive(1, page("a", next=None))
     for link, peer in ((2, "b"), (3, "c")):
-        subject.joined(link, peer)
-        assert requests(subject.receive(link, heartbeat(peer, root=root(8))), link) == []
+        assert requests(subject.receive(link, heartbeat(peer, root=root(80))), link) == []
     subject.wait(5.0)
-    assert requests(subject.receive(2, heartbeat("b", root=root(8))), 2) == [None]
-    assert requests(subject.receive(3, heartbeat("c", root=root(8))), 3) == []
+    assert requests(subject.receive(2, heartbeat("b", root=root(80))), 2) == [None]
+    assert requests(subject.receive(3, heartbeat("c", root=root(80))), 3) == []
+
+
+def test_s4_no_round_disturbs_a_session_with_the_same_peer() -> None:
+    subject = pulling(pull_timeout=60.0)
+    assert "root" not in kinds(subject.wait(5.0), 1)
 
 
 # Pulling
@@ -166,7 +178,7 @@ def test_a2_pages_that_do_not_move_on_end_the_pull(following: object) -> None:
 def test_a2_a_peer_that_falls_silent_is_given_up() -> None:
     subject = pulling()
     subject.joined(2, "b")
-    subject.receive(2, told("b", root(8)))
+    subject.receive(2, told("b", root(80)))
     effects = subject.wait(4.0)
     assert requests(effects, 2) == []
     effects = subject.wait(2.0)
@@ -184,7 +196,7 @@ def test_a2_each_page_gives_a_peer_more_time() -> None:
 
 def test_a2_a_peer_is_pulled_from_after_another_unless_that_was_enough() -> None:
     subject = pulling()
-    for link, peer, theirs in ((2, "b", root_of(*ENTRIES)), (3, "c", root(7))):
+    for link, peer, theirs in ((2, "b", root_of(*ENTRIES)), (3, "c", root(70))):
         subject.joined(link, peer)
         assert requests(subject.receive(link, told(peer, theirs)), link) == []
     effects = subject.receive(1, page("a", *ENTRIES, next=None))
@@ -195,7 +207,7 @@ def test_a2_a_peer_is_pulled_from_after_another_unless_that_was_enough() -> None
 def test_a2_the_pull_goes_on_elsewhere_when_its_link_closes() -> None:
     subject = pulling()
     subject.joined(2, "b")
-    subject.receive(2, told("b", root(8)))
+    subject.receive(2, told("b", root(80)))
     assert requests(subject.lose(1), 2) == [None]
 
 
@@ -209,11 +221,11 @@ def test_a2_a_page_that_nobody_asked_for_is_taken_and_no_more() -> None:
 
 def test_s2_what_was_pulled_is_pushed_on_except_to_who_holds_the_same_set() -> None:
     subject = pulling()
-    for link, peer, theirs in ((2, "b", root(9)), (3, "c", root(0, 0))):
+    for link, peer, theirs in ((2, "b", root(90)), (3, "c", root(0, 0))):
         subject.joined(link, peer)
         subject.receive(link, heartbeat(peer, root=theirs))
     subject.wait(0.1)
-    effects = subject.receive(1, page("a", ENTRIES[0], next=None, root=root(9)))
+    effects = subject.receive(1, page("a", ENTRIES[0], next=None, root=root(90)))
     effects += subject.wait(0.1)
     assert pushed(effects, 1) == pushed(effects, 2) == []
     assert pushed(effects, 3) == ["a"]
@@ -261,7 +273,7 @@ def test_s5_a_link_that_does_not_drain_is_served_no_page() -> None:
 
 def test_an_exchange_of_a_later_version_is_ignored() -> None:
     subject = serving()
-    assert sent(subject.receive(1, exchange("a", "sketch"))) == []
+    assert sent(subject.receive(1, exchange("a", "tomorrow"))) == []
     assert subject.refused["exchange"] == 1
 
 
@@ -350,7 +362,7 @@ def test_s5_a_blocked_peer_is_told_no_names() -> None:
 def test_a2_a_state_without_end_makes_room_for_others() -> None:
     subject = pulling(pull_longest=3.0)
     subject.joined(2, "b")
-    subject.receive(2, told("b", root(9)))
+    subject.receive(2, told("b", root(90)))
     assert requests(subject.receive(1, page("a", Entry("a", 1, b"1"), next="a"))) == ["a"]
     subject.wait(3.0)
     effects = subject.receive(1, page("a", Entry("b", 1, b"1"), next="b"))

@@ -1,0 +1,90 @@
+"""Answering the peers that repair with us; nothing is kept between two frames (A3)."""
+
+from collections.abc import Iterator, Sequence
+
+from gossip.core.context import Context
+from gossip.core.digests import Digests
+from gossip.core.entries import Entry
+from gossip.core.links import Link
+from gossip.core.messages import PageRequest, SketchRequest, Want
+from gossip.core.replica import Replica
+from gossip.core.roots import Root
+from gossip.core.summary import CELLS
+
+
+class Answers:
+    """What an extended peer may ask us for; not while its link does not drain."""
+
+    def __init__(self, context: Context, replica: Replica, digests: Digests) -> None:
+        self._context = context
+        self._replica = replica
+        self._digests = digests
+
+    def _may(self, link: Link, reason: str) -> bool:
+        if link.blocked_since is not None:
+            self._context.refuse(reason)
+            return False
+        return True
+
+    def page(self, link: Link, request: PageRequest) -> None:
+        """Entries behind a key, and where the next page begins."""
+        if self._may(link, "page-blocked"):
+            self._digests.with_roots(lambda ours: self._send_page(link, request.after, ours.state))
+
+    def _send_page(self, link: Link, after: str | None, root: Root | None) -> None:
+        if link.closing or root is None:
+            return
+        context = self._context
+        behind = self._replica.state.behind(after)
+        page = self._replica.page(behind, context.config.limits.slice_entries)
+        following = None if next(behind, None) is None else page[-1][0]
+        texts = [text for _, text in page]
+        context.stats.pages_served += 1
+        frame = context.encoder.page(texts, following, root, context.now.wall, context.updates)
+        context.send([link], frame)
+
+    def sketch(self, link: Link, request: SketchRequest) -> None:
+        """Cells of a range; from the first one if our set is another than that of those before."""
+        if self._may(link, "sketch-blocked"):
+            self._digests.with_sketch(
+                request.range,
+                min(request.size, CELLS),
+                lambda cells, root: self.send_cells(
+                    link, request.range, request.first if root == request.root else 0, cells, root
+                ),
+            )
+
+    def send_cells(
+        self, link: Link, prefix: str, first: int, cells: Sequence[int], root: Root
+    ) -> None:
+        """Send cells from this one on."""
+        context = self._context
+        if not link.closing:
+            frame = context.encoder.cells(
+                prefix, first, cells[first:], root, context.now.wall, context.updates
+            )
+            context.send([link], frame)
+
+    def want(self, link: Link, request: Want) -> None:
+        """The entries that these elements stand for, where they are newer than the peer's."""
+        if not self._may(link, "want-blocked"):
+            return
+        context, state = self._context, self._replica.state
+        done = 0
+
+        def newer() -> Iterator[Entry]:
+            nonlocal done
+            for element, version in request.items:
+                done += 1
+                key = state.summary.key_of(element)
+                entry = None if key is None else state.get(key)
+                if entry is not None and entry.version >= version:
+                    yield entry
+
+        page = self._replica.page(newer(), context.config.limits.slice_entries)
+        context.stats.pages_served += 1
+        texts = [text for _, text in page]
+        frame = context.encoder.wanted(
+            texts, done, state.summary.root, context.now.wall, context.updates
+        )
+        context.send([link], frame)

@@ -151,6 +151,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds without a page after which a pull is given up (A2)."""
     pull_longest: float = 300.0
     """Seconds after which a pull makes room for another, and goes on there later."""
+    held_wait: float = 600.0
+    """Seconds until a peer is offered again what it did not take, doubled each time (A1)."""
+    held_wait_max: float = 86_400.0
+    """The longest such wait. A guess: once a day costs nothing."""
     answer_again: float = 30.0
     """Seconds before a plain id is sent the whole state again (W4: at most twice a minute)."""
     skew_reported: float = 1.0

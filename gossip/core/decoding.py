@@ -20,6 +20,7 @@ from gossip.core.messages import (
     Cells,
     Entries,
     Heartbeat,
+    Held,
     Join,
     Leave,
     Message,
@@ -89,6 +90,7 @@ class _Object(_Record, rename="camel"):
     cells: Any = None
     items: Any = None
     done: Any = None
+    of: Any = None
     entries: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -227,17 +229,27 @@ def _join(data: _Object, limits: Limits) -> Join | PeerList:
 
 def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
     match data.x:
-        case "root":
-            return RootExchange(_roots(data), data.answer is True)
         case "page":
             return _page(data, hops, limits)
-        case "sketch":
-            return _sketch(data)
         case "want":
             return _want(data, hops)
+        case "members" if data.peers is not None:
+            return _peer_list(data.peers, limits, held=True)
+        case _:
+            return _words(data, limits)
+
+
+def _words(data: _Object, limits: Limits) -> Body:
+    """The exchanges that carry neither entries nor records."""
+    match data.x:
+        case "root":
+            return RootExchange(_roots(data), data.answer is True)
+        case "sketch":
+            return _sketch(data)
+        case "held":
+            return _held(data)
         case "members":
-            named = data.peers is not None
-            return _peer_list(data.peers, limits, held=True) if named else NamesRequest()
+            return NamesRequest()
         case _:
             return Unknown(data.x if _is_text(data.x, limits.text) else "")
 
@@ -258,6 +270,13 @@ def _sketch(data: _Object) -> SketchRequest | Cells:
     if size is None or size <= first:
         raise EnvelopeFault("data")
     return SketchRequest(data.range, first, size, root)
+
+
+def _held(data: _Object) -> Held:
+    root, of = _root(data.root), _root(data.of)
+    if root is None or of is None:
+        raise EnvelopeFault("data")
+    return Held(root, of)
 
 
 def _want(data: _Object, hops: object) -> Want | Wanted:

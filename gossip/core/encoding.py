@@ -169,6 +169,11 @@ class Encoder:
         data = b'{"x":"want","entries":[%b],%b' % (b",".join(entries), to_json(tail)[1:])
         return self._frame(b"sync", data, 0, now, updates)
 
+    def held(self, mine: Root, yours: Root, now: int, updates: int) -> bytes:
+        """Tell a peer that we do not take what we lack of its set (A1)."""
+        data = {"x": "held", "root": _root_field(mine), "of": _root_field(yours)}
+        return self._frame(b"sync", to_json(data), 0, now, updates)
+
     def sync(
         self, entries: Iterable[bytes], hops: int | None, now: int, updates: int
     ) -> Iterator[bytes]:

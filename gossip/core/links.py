@@ -8,9 +8,20 @@ from gossip.core.config import Config
 from gossip.core.events import Instant, LinkId
 from gossip.core.members import PeerRecord
 from gossip.core.messages import Roots
+from gossip.core.roots import Root
 
 _WINDOW = 1.0
 """Seconds over which rates are counted."""
+
+
+class HeldBack(msgspec.Struct):
+    """Two sets differ in what one end does not take, and nothing else (A1)."""
+
+    theirs: Root
+    ours: Root
+    wait: float
+    until: float
+    """Monotonic seconds: then it is offered again."""
 
 
 class Link(msgspec.Struct, kw_only=True):
@@ -50,6 +61,7 @@ class Link(msgspec.Struct, kw_only=True):
     pull_on: str | None = None
     """The key behind which the next pull from it goes on: the last one made room for others, or
     sketches could not tell what differs (A2)."""
+    held_back: HeldBack | None = None
     window: float = 0.0
     frames: int = 0
     bytes: int = 0
@@ -59,6 +71,20 @@ class Link(msgspec.Struct, kw_only=True):
     def usable(self) -> bool:
         """Whether data may be sent on it."""
         return self.introduced and not self.closing and self.duplicate_of is None
+
+    def hold_back(self, theirs: Root, ours: Root, now: float, config: Config) -> None:
+        """Let what these sets differ in rest; longer each time (A1)."""
+        held, wait = self.held_back, config.held_wait
+        if held is not None and (held.theirs, held.ours) == (theirs, ours):
+            wait = min(2 * held.wait, config.held_wait_max)
+        self.held_back = HeldBack(theirs, ours, wait, now + wait)
+
+    def differs(self, ours: Root | None, now: float) -> bool:
+        """Whether the peer said that its state is another than ours, and that can be mended."""
+        theirs, held = self.roots.state, self.held_back
+        if self.closing or theirs in (None, ours):
+            return False
+        return held is None or now >= held.until or (held.theirs, held.ours) != (theirs, ours)
 
     def count(self, size: int, now: float, config: Config) -> float | None:
         """Count a frame. Returns until when the link must pause, if it is over its rate."""

@@ -156,6 +156,15 @@ class Wanted(msgspec.Struct, frozen=True):
     root: Root | None
 
 
+class Held(msgspec.Struct, frozen=True):
+    """`x: held`: the sender does not take what it lacks of our set (A1)."""
+
+    theirs: Root
+    """Of the sender's set."""
+    ours: Root
+    """Of the set that it was compared with."""
+
+
 class NamesRequest(msgspec.Struct, frozen=True):
     """`x: members` without peers: name me your active members."""
 
@@ -179,6 +188,7 @@ Body = (
     | Cells
     | Want
     | Wanted
+    | Held
     | NamesRequest
     | Unknown
 )

@@ -50,6 +50,7 @@ from gossip.core.messages import (
     Cells,
     Entries,
     Heartbeat,
+    Held,
     Join,
     Leave,
     Message,
@@ -441,6 +442,8 @@ class Node:
                 self._repair.cells(link, exchange)
             case Wanted():
                 self._repair.wanted(link, exchange)
+            case Held():
+                self._repair.held(link, exchange)
             case NamesRequest():
                 self._repair.name_members(link)
             case _:

@@ -17,7 +17,7 @@ from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.events import LinkId
 from gossip.core.links import Link
-from gossip.core.messages import Cells, Page, PageRequest, Roots, SketchRequest, Want, Wanted
+from gossip.core.messages import Cells, Held, Page, PageRequest, Roots, SketchRequest, Want, Wanted
 from gossip.core.replica import Replica
 from gossip.core.sessions import Differences, Session, Snapshot, far_more, first_cells
 
@@ -83,7 +83,7 @@ class Repair:
         def compare(ours: Roots) -> None:
             if is_answer:
                 self._want_if_different(link, ours)
-            elif _state_differs(link, ours):
+            elif self._differs(link, ours):
                 self._answer_round(link, ours)
             self._compare_members(link, ours)
 
@@ -172,10 +172,13 @@ class Repair:
     def _again(self, last: float | None) -> bool:
         return last is None or self._context.now.monotonic - last >= self._context.config.interval
 
+    def _differs(self, link: Link, ours: Roots) -> bool:
+        return link.differs(ours.state, self._context.now.monotonic)
+
     # Sessions
 
     def _want_if_different(self, link: Link, ours: Roots) -> None:
-        if _state_differs(link, ours):
+        if self._differs(link, ours):
             self._want(link)
 
     def _want(self, link: Link) -> None:
@@ -194,7 +197,7 @@ class Repair:
             del self._waiting[link_id]
             link = self._context.links.get(link_id)
             # The session before this one may have brought all that this peer has.
-            if link is not None and _state_differs(link, ours):
+            if link is not None and self._differs(link, ours):
                 self._begin_with(link, ours)
 
     def _begin_with(self, link: Link, ours: Roots) -> None:
@@ -228,7 +231,7 @@ class Repair:
             self.with_roots(lambda ours: self._begin_with_cells(link, cells, ours))
 
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:
-        if self._session is None and ours.state is not None and _state_differs(link, ours):
+        if self._session is None and ours.state is not None and self._differs(link, ours):
             self._opened(Differences, link).begin_with(cells, ours.state)
 
     def page(self, link: Link, page: Page) -> None:
@@ -246,6 +249,11 @@ class Repair:
             session.wanted(wanted)
         else:
             self._replica.receive(link, wanted.entries, wanted.root)
+
+    def held(self, link: Link, held: Held) -> None:
+        """A peer does not take what it lacks of our set: it is not offered again and again (A1)."""
+        link.roots = Roots(held.theirs, link.roots.members)
+        link.hold_back(held.theirs, held.ours, self._context.now.monotonic, self._context.config)
 
     def asked(self, link: Link, request: PageRequest | SketchRequest | Want) -> None:
         """A peer has a session with us."""
@@ -267,8 +275,3 @@ class Repair:
         self._waiting.pop(link, None)
         if self._session is not None and self._session.link.id == link:
             self._session.end()
-
-
-def _state_differs(link: Link, ours: Roots) -> bool:
-    """Whether the peer of an open link said last that its state is another than ours."""
-    return not link.closing and link.roots.state not in (None, ours.state)

@@ -15,7 +15,7 @@ from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.entries import Entry
 from gossip.core.links import Link
-from gossip.core.messages import Cells, Page, Wanted
+from gossip.core.messages import Cells, Page, Roots, Wanted
 from gossip.core.replica import Replica
 from gossip.core.roots import Root
 from gossip.core.sketch import difference, enough
@@ -157,13 +157,16 @@ class Differences(Session):
     def _prepare(self, ours: Root, theirs: Root) -> None:
         self._ranges = [""]
         self._cells: list[int] = []
-        self._cells_of: Root | None = None
+        self._cells_of = theirs
         self._cells_left = _PATIENCE * (ours.n + theirs.n) + 2 * CELLS
         self._wanted: Sequence[tuple[int, int]] = ()
         """Elements that we lack, each with the version that we hold of its key, or 0."""
         self._ours: list[int] = []
         """Elements that the peer lacks."""
         self._pushing = False
+        self._compared: tuple[Root, Root] | None = None
+        """Our root and theirs when differences were found first."""
+        self._pushed = False
 
     # Comparing
 
@@ -174,7 +177,7 @@ class Differences(Session):
                 self._ranges[-1],
                 len(self._cells),
                 size,
-                self._cells_of,
+                self._cells_of if self._cells else None,
                 context.now.wall,
                 context.updates,
             )
@@ -199,6 +202,7 @@ class Differences(Session):
             return
         found = difference(ours, self._cells)
         if found:
+            self._compared = self._compared or (root, self._cells_of)
             self._settle(found)
         elif found is not None:
             if not self._ranges[-1] and root != self._cells_of:
@@ -217,15 +221,29 @@ class Differences(Session):
             self._give_up()
 
     def _begin_range(self) -> None:
-        self._cells, self._cells_of = [], None
+        self._cells = []
         self._request(_RANGE_CELLS)
 
     def _begin_next_range(self) -> None:
         self._ranges.pop()
         if self._ranges and not self._overdue():
             self._begin_range()
-        else:
+        elif self._compared is None or self._pushed:
             self.end()
+        else:
+            self._digests.with_roots(self._hold_back)
+
+    def _hold_back(self, roots: Roots) -> None:
+        """All is done. If that changed nothing, the rest is what we do not take (A1)."""
+        if self._compared is not None and roots.state == self._compared[0] and not self._ended:
+            ours, theirs = self._compared
+            context = self._context
+            now = context.now
+            self.link.hold_back(theirs, ours, now.monotonic, context.config)
+            if not self.link.closing:
+                frame = context.encoder.held(ours, theirs, now.wall, context.updates)
+                context.send([self.link], frame)
+        self.end()
 
     # Exchanging
 
@@ -277,6 +295,7 @@ class Differences(Session):
         context = self._context
         page = self._replica.page(self._lacking, context.config.limits.slice_entries)
         if page:
+            self._pushed = True
             texts = [text for _, text in page]
             root = self._replica.state.summary.root
             context.send(

@@ -12,7 +12,7 @@ from gossip.core.packing import CELL, ITEM, pack, unpack
 from gossip.core.sketch import Sketch
 from gossip.core.summary import element_of
 from tests.support.core import Subject, kinds, sent, stored
-from tests.support.frames import Frame, exchange, heartbeat, join, root, wire
+from tests.support.frames import WALL, Frame, exchange, heartbeat, join, root, wire
 from tests.support.pair import LINK, Pair
 
 COMMON = [Entry(f"key {number:05}", 1, b"1") for number in range(3_000)]
@@ -312,3 +312,49 @@ def test_r2_a_malformed_want_is_a_fault(items: object) -> None:
     subject.joined(1, "a")
     assert sent(subject.receive(1, asked("want", items=items))) == []
     assert subject.refused["data"] == 1
+
+
+# What is held back
+
+
+def holding() -> Pair:
+    """`ours` sets aside what `theirs` holds: its clock is a year behind."""
+    pair = Pair(*COMMON[:10])
+    pair.differ([], [Entry("future", WALL + 365 * 86_400_000, b"1")])
+    pair.round(pair.ours)
+    return pair
+
+
+def test_a1_what_a_peer_set_aside_is_not_offered_again_and_again() -> None:
+    pair = holding()
+    assert not pair.equal
+    assert pair.travelled == [("future", WALL + 365 * 86_400_000)]
+    pair.frames.clear()
+    for _ in range(3):
+        pair.round()
+    assert {data["x"] for data in exchanges(pair)} == {"root"}
+
+
+def test_a1_other_differences_are_found_meanwhile() -> None:
+    pair = holding()
+    pair.differ(COMMON[20:22], COMMON[22:24])
+    pair.round()
+    pair.round()
+    assert all(pair.ours.value(e.key) == pair.theirs.value(e.key) for e in COMMON[20:24])
+
+
+def test_a1_what_was_held_back_is_offered_again_later_and_later() -> None:
+    pair = holding()
+    offered = []
+    for minute in range(40):
+        pair.frames.clear()
+        for _ in range(12):
+            pair.round()
+        if pair.exchanged("held"):
+            offered.append(minute)
+    assert len(offered) == 2
+    assert offered[1] - offered[0] == 20
+
+
+def exchanges(pair: Pair) -> list[Frame]:
+    return [frame["data"] for frame in pair.frames if frame["type"] == "sync"]

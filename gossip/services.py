@@ -34,21 +34,24 @@ from gossip.runtime import engine
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.histogram import Distribution
 from gossip.runtime.ports import NodePort
+from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Change, ChangeKind, Interest, Watch, WatchEnded, WatchRefused
 
 __all__ = [
-    "LIMITS", "Absent", "All", "AtVersion", "Change", "ChangeKind", "Condition", "Distribution",
-    "ForgetRefused", "Health", "NoEngine", "OneOf", "PeerCounts", "Present", "Readiness",
-    "Simple", "UnknownKey", "UnknownMember", "Vitals", "Watch", "WatchCounts", "WatchEnded",
-    "WatchRefused", "adelete", "aget", "aset", "aside", "checked_key", "delete", "entries",
-    "forget", "get", "health", "members", "overview", "ready", "set", "slices", "vitals", "watch",
-    "watch_counts",
+    "LIMITS", "LONGEST_TTL", "Absent", "All", "AtVersion", "Change", "ChangeKind", "Condition",
+    "Distribution", "ForgetRefused", "Health", "NoEngine", "OneOf", "PeerCounts", "Present",
+    "Readiness", "Simple", "UnknownKey", "UnknownMember", "Vitals", "Watch", "WatchCounts",
+    "WatchEnded", "WatchRefused", "adelete", "aget", "aset", "aside", "checked_key", "delete",
+    "entries", "forget", "get", "health", "members", "overview", "ready", "set", "slices",
+    "vitals", "watch", "watch_counts",
 ]  # fmt: skip
 
 LIMITS = Limits()
 SLICE = 500
 """Entries that one step of `slices` looks at: well under a millisecond."""
+LONGEST_TTL = 3_155_760_000
+"""Seconds: a hundred years. What is to stay longer needs no ttl."""
 WRITE_TIMEOUT = 10.0
 """Seconds. A commit takes milliseconds; who waits longer had better ask again."""
 
@@ -113,7 +116,7 @@ class Readiness(msgspec.Struct, frozen=True):
 def get(key: str) -> Entry | None:
     """The entry of this key; None where it has no value."""
     entry = _port().get(key)
-    return None if entry is None or entry.deleted else entry
+    return entry if entry is not None and entry.lasts(instant().wall) else None
 
 
 async def aget(key: str) -> Entry | None:
@@ -122,31 +125,35 @@ async def aget(key: str) -> Entry | None:
 
 
 def set(  # noqa: A001  (the word that users know)
-    key: str, value: object, *, only_if: Condition | None = None
+    key: str, value: object, *, ttl: float | None = None, only_if: Condition | None = None
 ) -> Entry:
     """Write from a thread. Returns the entry once it is durable and on its way to the peers.
 
-    `value` is what JSON can say, as Python objects, or JSON text as `msgspec.Raw`. `only_if` is
+    `value` is what JSON can say, as Python objects, or JSON text as `msgspec.Raw`. After `ttl`
+    seconds by this node's clock the key is gone, on every node by its own clock. `only_if` is
     compared with what this node holds; where it is not so, `WriteRefused("condition")`. Raises
     `EntryFault`, `WriteRefused`, `WriteUnanswered`, `NoEngine`, and `RuntimeError` in the node's
     own event loop, where waiting would stop the very node that it waits for.
     """
-    return _write(checked_key(key), normalise(_json(value), LIMITS), only_if)
+    return _write(checked_key(key), normalise(_json(value), LIMITS), only_if, _lifetime(ttl))
 
 
-async def aset(key: str, value: object, *, only_if: Condition | None = None) -> Entry:
+async def aset(
+    key: str, value: object, *, ttl: float | None = None, only_if: Condition | None = None
+) -> Entry:
     """`set` for coroutines, in whichever event loop."""
-    return await _awrite(checked_key(key), normalise(_json(value), LIMITS), only_if)
+    text = normalise(_json(value), LIMITS)
+    return await _awrite(checked_key(key), text, only_if, _lifetime(ttl))
 
 
 def delete(key: str, *, only_if: Condition | None = None) -> Entry:
     """Delete from a thread. Returns the tombstone; raises `UnknownKey`, else as `set` does."""
-    return _write(_known(key), None, only_if)
+    return _write(_known(key), None, only_if, None)
 
 
 async def adelete(key: str, *, only_if: Condition | None = None) -> Entry:
     """`delete` for coroutines, in whichever event loop."""
-    return await _awrite(_known(key), None, only_if)
+    return await _awrite(_known(key), None, only_if, None)
 
 
 def checked_key(key: str) -> str:
@@ -173,10 +180,11 @@ def slices(
     Who iterates in the event loop lets others have a turn between two steps. A step may find
     nothing. The snapshot is taken by this call, not by the first step.
     """
+    now = instant().wall
 
     def wanted(entry: Entry) -> bool:
         return (
-            entry.key.startswith(prefix) and entry.key > after and (tombstones or not entry.deleted)
+            entry.key.startswith(prefix) and entry.key > after and (tombstones or entry.lasts(now))
         )
 
     def beyond(entry: Entry) -> bool:
@@ -295,11 +303,11 @@ def _port() -> NodePort:
     return running.port
 
 
-def _write(key: str, value: bytes | None, only_if: Condition | None) -> Entry:
+def _write(key: str, value: bytes | None, only_if: Condition | None, lifetime: int | None) -> Entry:
     port = _port()
     if _running_loop() is port.loop:
         raise RuntimeError("in the node's event loop, await aset() or adelete() instead")
-    answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if), port.loop)
+    answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if, lifetime), port.loop)
     try:
         return answer.result(WRITE_TIMEOUT)
     except TimeoutError:
@@ -307,13 +315,16 @@ def _write(key: str, value: bytes | None, only_if: Condition | None) -> Entry:
         raise _late() from None
 
 
-async def _awrite(key: str, value: bytes | None, only_if: Condition | None) -> Entry:
+async def _awrite(
+    key: str, value: bytes | None, only_if: Condition | None, lifetime: int | None
+) -> Entry:
     port = _port()
     try:
         async with asyncio.timeout(WRITE_TIMEOUT):
             if _running_loop() is port.loop:
-                return await port.write(key, value, only_if)
-            answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if), port.loop)
+                return await port.write(key, value, only_if, lifetime)
+            written = port.write(key, value, only_if, lifetime)
+            answer = asyncio.run_coroutine_threadsafe(written, port.loop)
             return await asyncio.wrap_future(answer)
     except TimeoutError:
         raise _late() from None
@@ -334,6 +345,15 @@ def _known(key: str) -> str:
     if get(key) is None:
         raise UnknownKey(key)
     return key
+
+
+def _lifetime(ttl: float | None) -> int | None:
+    """Milliseconds, at least one."""
+    if ttl is None:
+        return None
+    if not 0 < ttl <= LONGEST_TTL:
+        raise EntryFault("ttl", f"a ttl is more than 0 and at most {LONGEST_TTL:,} seconds")
+    return max(1, round(ttl * 1000))
 
 
 def _json(value: object) -> bytes:

@@ -1,5 +1,6 @@
 """The replicated data: all of it, one key, and the state with its versions."""
 
+from functools import partial
 from typing import Any, cast
 
 import msgspec
@@ -28,7 +29,8 @@ class DataView(NodeView):
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         wanted = requests.write(request)
         only_if = requests.condition(request, wanted.if_version)
-        return _written(await services.aset(wanted.key, wanted.value, only_if=only_if))
+        ttl = None if isinstance(wanted.ttl, msgspec.UnsetType) else wanted.ttl
+        return _written(await services.aset(wanted.key, wanted.value, ttl=ttl, only_if=only_if))
 
 
 class KeyView(NodeView):
@@ -73,11 +75,17 @@ class StateView(NodeView):
             "data": {},
         }
         opened = b'{"success":true,"state":' + _text(head).removesuffix(b"}}")
-        return stream(opened, everything, _state_member, b"}}}")
+        return stream(opened, everything, partial(_state_member, now.me.last_seen), b"}}}")
 
 
 def _written(entry: Entry) -> HttpResponseBase:
-    return success(status=201, message=f"Data set for key '{entry.key}'", version=entry.version)
+    told: dict[str, Any] = {
+        "message": f"Data set for key '{entry.key}'",
+        "version": entry.version,
+    }
+    if entry.expires_at is not None:
+        told["expiresAt"] = entry.expires_at
+    return success(status=201, **told)
 
 
 def _has_it(request: HttpRequest, etag: str) -> bool:
@@ -90,7 +98,8 @@ def _value_member(entry: Entry) -> bytes:
     return b"%b:%b" % (_text(entry.key), cast("bytes", entry.value))
 
 
-def _state_member(entry: Entry) -> bytes:
-    value = b"" if entry.value is None else b'"value":%b,' % entry.value
+def _state_member(wall: int, entry: Entry) -> bytes:
+    value = b'"value":%b,' % entry.value if entry.value and entry.lasts(wall) else b""
+    expiry = b"" if entry.expires_at is None else b',"expiresAt":%d' % entry.expires_at
     versions = (entry.version, entry.timestamp or entry.version)
-    return b'%b:{%b"version":%d,"timestamp":%d}' % (_text(entry.key), value, *versions)
+    return b'%b:{%b"version":%d,"timestamp":%d%b}' % (_text(entry.key), value, *versions, expiry)

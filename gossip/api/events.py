@@ -87,6 +87,8 @@ def _about(change: Change) -> dict[str, object]:
     about: dict[str, object] = {"key": entry.key}
     if entry.value is not None:
         about["value"] = msgspec.Raw(entry.value)
+        if entry.expires_at is not None:
+            about["expiresAt"] = entry.expires_at
     about["version"] = entry.version
     about["timestamp"] = entry.timestamp or entry.version
     about["origin"] = entry.origin

@@ -28,7 +28,8 @@ class Write(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     key: str
     value: msgspec.Raw
-    ttl: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    ttl: int | float | msgspec.UnsetType = msgspec.UNSET
+    """Seconds."""
     if_version: int | float | msgspec.UnsetType = msgspec.field(
         name="ifVersion", default=msgspec.UNSET
     )
@@ -83,8 +84,6 @@ def write(request: HttpRequest) -> Write:
         wanted = _decode_write(text)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ParseError(f"The body is not as it should be: {error}") from None
-    if wanted.ttl is not msgspec.UNSET:
-        raise ParseError("`ttl` is not supported yet")
     return wanted
 
 

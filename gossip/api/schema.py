@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from gossip import __version__
 from gossip.core.config import Limits
+from gossip.services import LONGEST_TTL
 
 _LIMITS: Final = Limits()
 _STATUSES: Final = ["active", "suspected", "inactive"]
@@ -311,6 +312,7 @@ def _responses() -> Json:
 
     retry = {"Retry-After": {"schema": {"type": "string"}, "description": "Seconds"}}
     written = _success({"message": _TEXT, "version": _VERSION})
+    written["properties"]["expiresAt"] = _VERSION | {"description": "Milliseconds; with a `ttl`"}
     return {
         "Written": _json(written, "It is on disk and on its way to the others"),
         "Malformed": error("The request, the key or the value is not as it should be"),
@@ -359,6 +361,12 @@ def _schemas() -> Json:
             "properties": {
                 "key": _KEY_TEXT,
                 "value": {},
+                "ttl": {
+                    "type": "number",
+                    "exclusiveMinimum": 0,
+                    "maximum": LONGEST_TTL,
+                    "description": "Seconds until the key is gone, by the clock of this node",
+                },
                 "ifVersion": {
                     "type": "integer",
                     "minimum": 0,
@@ -372,7 +380,12 @@ def _schemas() -> Json:
         "Entry": {
             "type": "object",
             "required": ["version", "timestamp"],
-            "properties": {"value": {}, "version": _VERSION, "timestamp": _VERSION},
+            "properties": {
+                "value": {},
+                "version": _VERSION,
+                "timestamp": _VERSION,
+                "expiresAt": _VERSION,
+            },
         },
         "Peer": _peer("gossipEndpoint", heartbeatCount=_COUNT),
         "OldPeer": _peer("p2pEndpoint"),

@@ -20,15 +20,15 @@ class Answers:
         self._replica = replica
         self._digests = digests
 
-    def _may(self, link: Link, reason: str) -> bool:
+    def _may(self, link: Link) -> bool:
         if link.blocked_since is not None:
-            self._context.refuse(reason)
+            self._context.refuse("answer-blocked")
             return False
         return True
 
     def page(self, link: Link, request: PageRequest) -> None:
         """Entries behind a key, and where the next page begins."""
-        if self._may(link, "page-blocked"):
+        if self._may(link):
             self._digests.with_roots(lambda ours: self._send_page(link, request.after, ours.state))
 
     def _send_page(self, link: Link, after: str | None, root: Root | None) -> None:
@@ -45,7 +45,7 @@ class Answers:
 
     def sketch(self, link: Link, request: SketchRequest) -> None:
         """Cells of a range; from the first one if our set is another than that of those before."""
-        if self._may(link, "sketch-blocked"):
+        if self._may(link):
             self._digests.with_sketch(
                 request.range,
                 min(request.size, CELLS),
@@ -67,7 +67,7 @@ class Answers:
 
     def want(self, link: Link, request: Want) -> None:
         """The entries that these elements stand for, where they are newer than the peer's."""
-        if not self._may(link, "want-blocked"):
+        if not self._may(link):
             return
         context, state = self._context, self._replica.state
         done = 0

@@ -17,7 +17,7 @@ class AtVersion(msgspec.Struct, frozen=True):
     version: int
     """1 … 2^53 - 1."""
 
-    def holds(self, entry: Entry | None) -> bool:
+    def holds(self, entry: Entry | None, _wall: int) -> bool:
         """Whether that is so of what is stored."""
         return entry is not None and entry.version == self.version
 
@@ -27,25 +27,25 @@ class OneOf(msgspec.Struct, frozen=True):
 
     tags: frozenset[str]
 
-    def holds(self, entry: Entry | None) -> bool:
-        """Whether that is so of what is stored."""
-        return entry is not None and not entry.deleted and entry.tag in self.tags
+    def holds(self, entry: Entry | None, wall: int) -> bool:
+        """Whether that is so of what is stored, at this wall time."""
+        return entry is not None and entry.lasts(wall) and entry.tag in self.tags
 
 
 class Present(msgspec.Struct, frozen=True):
     """The key has a value."""
 
-    def holds(self, entry: Entry | None) -> bool:
-        """Whether that is so of what is stored."""
-        return entry is not None and not entry.deleted
+    def holds(self, entry: Entry | None, wall: int) -> bool:
+        """Whether that is so of what is stored, at this wall time."""
+        return entry is not None and entry.lasts(wall)
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """The key has no value: it was never written, or is deleted."""
+    """The key has no value: it was never written, is deleted or has expired."""
 
-    def holds(self, entry: Entry | None) -> bool:
-        """Whether that is so of what is stored."""
-        return entry is None or entry.deleted
+    def holds(self, entry: Entry | None, wall: int) -> bool:
+        """Whether that is so of what is stored, at this wall time."""
+        return entry is None or not entry.lasts(wall)
 
 
 Simple: TypeAlias = AtVersion | OneOf | Present | Absent
@@ -56,9 +56,9 @@ class All(msgspec.Struct, frozen=True):
 
     parts: tuple[Simple, ...]
 
-    def holds(self, entry: Entry | None) -> bool:
-        """Whether that is so of what is stored."""
-        return all(part.holds(entry) for part in self.parts)
+    def holds(self, entry: Entry | None, wall: int) -> bool:
+        """Whether that is so of what is stored, at this wall time."""
+        return all(part.holds(entry, wall) for part in self.parts)
 
 
 Condition: TypeAlias = Simple | All

@@ -145,6 +145,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The longest such wait (A4)."""
     plain_wait_cost: float = 50.0
     """The wait is at least so many times as long as the last pull took (A4)."""
+    expiry_grace: float = 60.0
+    """Seconds after an expiry that other nodes leave its tombstone to the origin (E6)."""
     tie_repairs: int = 3
     """Repairs of ties an hour for each key (E3)."""
     pull_timeout: float = 5.0

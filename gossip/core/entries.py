@@ -39,6 +39,10 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
     def deleted(self) -> bool:
         return self.value is None
 
+    def lasts(self, wall: int) -> bool:
+        """Whether a reader sees a value at this time: not deleted, not expired (E5, E6)."""
+        return self.value is not None and (self.expires_at is None or wall < self.expires_at)
+
     @property
     def value_hash(self) -> bytes:
         """SHA-256 of the RFC 8785 bytes of the value; empty for a tombstone. Computed once."""
@@ -90,6 +94,10 @@ class Entry(msgspec.Struct, frozen=True, eq=False, gc=False):
             self.key, version, self.value, self.expires_at, self.timestamp, self.origin,
             self._value_hash,
         )  # fmt: skip
+
+    def ended(self) -> "Entry":
+        """The tombstone that follows when it expires, the same wherever that is made (E6)."""
+        return Entry(self.key, self.version + 1, None, None, self.expires_at or 0, self.origin)
 
     def ties(self, other: "Entry") -> bool:
         """Whether both have the same version and differ in more than their expiry (E3)."""

@@ -121,6 +121,8 @@ class WriteRequested(Event, frozen=True):
     key: str
     value: bytes | None
     only_if: Condition | None = None
+    lifetime: int | None = None
+    """Milliseconds until it expires, if it does (E6)."""
 
 
 class Committed(Event, frozen=True):

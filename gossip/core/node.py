@@ -154,9 +154,7 @@ class Node:
         return {
             FrameReceived: self._frame,
             Resumed: lambda _: None,
-            WriteRequested: lambda event: replica.write(
-                event.request, event.key, event.value, event.only_if
-            ),
+            WriteRequested: replica.write,
             Committed: lambda event: replica.committed(event.requests),
             CommitFailed: lambda event: replica.commit_failed(event.requests, event.detail),
             TimerFired: self._timer_fired,
@@ -285,6 +283,7 @@ class Node:
         self._control_seen.forget_old(now)
         self._replica.apply_due()
         self._replica.repair_ties()
+        self._replica.expire()
         self._plain.tick()
         self._repair.tick()
         self._news.refute()

@@ -14,7 +14,6 @@ from math import ceil, log2
 
 import msgspec
 
-from gossip.core.conditions import Condition
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode_entry
 from gossip.core.detector import out_of_step
@@ -22,7 +21,8 @@ from gossip.core.effects import Commit, Reply, StoreEntry
 from gossip.core.encoding import encode_entry
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault, WriteRefused
-from gossip.core.events import LinkId, RequestId
+from gossip.core.events import LinkId, RequestId, WriteRequested
+from gossip.core.expiry import Expiries
 from gossip.core.links import Link
 from gossip.core.members import Status
 from gossip.core.messages import Entries
@@ -67,6 +67,9 @@ class Replica:
         self._pending_keys: dict[str, Entry] = {}
         self._arrivals: deque[_Arrival] = deque()
         self._ties = Ties(context.config, context.rng)
+        self._expiries = Expiries(context.config.node_id, context.config.expiry_grace)
+        self._expiring = False
+        """Perhaps more is due than the last slice ended."""
         self._hops = 0
         self._hops_of: tuple[int, int] | None = None
         """The generations of links and members for which `_hops` was found out."""
@@ -79,21 +82,21 @@ class Replica:
             if self.state.merge(entry):
                 self._count(entry)
 
-    def write(
-        self, request: RequestId, key: str, value: bytes | None, only_if: Condition | None
-    ) -> None:
+    def write(self, wanted: WriteRequested) -> None:
         """Begin a local write or delete; the journal says how it ends (E2, E7)."""
+        request = wanted.request
         try:
-            entry = self._new_entry(key, value, only_if)
+            entry = self._new_entry(wanted)
         except WriteRefused as refusal:
             self._context.stats.writes_refused += 1
             self._context.emit(Reply(request, None, refusal.reason, str(refusal)))
             return
         self._pending[request] = entry
-        self._pending_keys[key] = entry
+        self._pending_keys[entry.key] = entry
         self._context.emit(Commit(request, entry, self._context.now.wall))
 
-    def _new_entry(self, key: str, value: bytes | None, only_if: Condition | None) -> Entry:
+    def _new_entry(self, wanted: WriteRequested) -> Entry:
+        key, only_if = wanted.key, wanted.only_if
         wall = self._context.now.wall
         if self._context.stopping:
             raise WriteRefused("stopping", "the node is stopping")
@@ -102,13 +105,14 @@ class Replica:
         if len(self._pending) >= self._config.limits.pending_writes:
             raise WriteRefused("overloaded", "too many writes wait for the journal")
         stored, pending = self.state.get(key), self._pending_keys.get(key)
-        if only_if is not None and not only_if.holds(_greater(stored, pending)):
+        if only_if is not None and not only_if.holds(_greater(stored, pending), wall):
             raise WriteRefused("condition", f"{key!r} is not as the condition says")
         version = next_version(self.clock.read(wall), stored, pending)
         if version > self._horizon:
             # Peers would set it aside: it must not be acknowledged as if it spread (E4).
             raise WriteRefused("clock", "the stored version is too far ahead of this node's clock")
-        return Entry(key, version, value, None, wall, self._config.node_id)
+        expires_at = None if wanted.lifetime is None else wall + wanted.lifetime
+        return Entry(key, version, wanted.value, expires_at, wall, self._config.node_id)
 
     def committed(self, requests: Iterable[RequestId]) -> None:
         """These writes are durable: merge, spread, acknowledge, in the order of the commits."""
@@ -152,11 +156,13 @@ class Replica:
     @property
     def busy(self) -> bool:
         """Whether a slice is left to do."""
-        return bool(self._arrivals)
+        return bool(self._arrivals) or self._expiring
 
     def work(self) -> None:
         """Do one slice of what waits."""
         budget = self._config.limits.slice_entries
+        if self._expiring:
+            budget -= self._end_expired(budget)
         while self._arrivals and budget > 0:
             arrival = self._arrivals.popleft()
             taken = 0
@@ -200,6 +206,7 @@ class Replica:
         self._context.updates += 1
         self.last_updated = self._context.now.wall
         self.aside.applied(entry.key)
+        self._expiries.add(entry)
 
     @property
     def _horizon(self) -> int:
@@ -218,7 +225,7 @@ class Replica:
                 continue
             self._push_fresh(entry)
             if overtaken and held is not None:
-                self._publish(held, entry.version + 1)
+                self._publish(held.raised_to(entry.version + 1))
 
     def repair_ties(self) -> None:
         """Publish the winners of ties once more, which plain peers then take (E3)."""
@@ -227,16 +234,28 @@ class Replica:
         for key, version in self._ties.due(now):
             winner = self.state.get(key)
             if plain and winner is not None and winner.version == version:
-                self._publish(winner, version + 1)
+                self._publish(winner.raised_to(version + 1))
         self._ties.forget_old(now)
 
-    def _publish(self, entry: Entry, version: int) -> None:
-        """Publish an update again with a higher version: the same wherever that is done."""
-        if version > MAX_VERSION:
-            return
-        again = entry.raised_to(version)
-        if self._apply(again):
-            self._push_fresh(again)
+    def expire(self) -> None:
+        """Look for what has expired (E6)."""
+        self._expiring = True
+
+    def _end_expired(self, most: int) -> int:
+        """Follow up to so many expired entries with their tombstones. Returns how many."""
+        ended = 0
+        for key, version in islice(self._expiries.due(self._context.now.wall), most):
+            entry = self.state.get(key)
+            if entry is not None and entry.version == version and entry.expires_at is not None:
+                self._publish(entry.ended())
+            ended += 1
+        self._expiring = ended == most
+        return ended
+
+    def _publish(self, entry: Entry) -> None:
+        """Publish an update that is the same wherever it is made."""
+        if entry.version <= MAX_VERSION and self._apply(entry):
+            self._push_fresh(entry)
 
     # Pushing on
 

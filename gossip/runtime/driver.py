@@ -172,7 +172,13 @@ class Driver:
         link = self._links[event.link] = Link(event, wire, self._inbox)
         return link
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
         """Have the node write; returns when it replies.
 
         Raises `WriteRefused`, or `WriteUnanswered` when the node ended with the write in the
@@ -185,7 +191,7 @@ class Driver:
         request = RequestId(next(self._request_ids))
         reply: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
         self._writers[request] = reply
-        self._inbox.write(WriteRequested(request, key, value, only_if))
+        self._inbox.write(WriteRequested(request, key, value, only_if, lifetime))
         return await reply
 
     def forget(self, node_id: str) -> None:

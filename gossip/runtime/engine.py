@@ -129,11 +129,17 @@ class Engine:
         """Have health name something that will not change while the process lives."""
         self._conditions[reason] = None
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
         """See `NodePort.write`."""
         if self._running is None:
             raise WriteRefused("stopping", "the node has not started")
-        return await self._prepared.write(key, value, only_if)
+        return await self._prepared.write(key, value, only_if, lifetime)
 
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""

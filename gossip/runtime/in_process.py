@@ -41,7 +41,13 @@ class Writer(Protocol):
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
         """See `NodePort.write`."""
 
     def watch(
@@ -98,8 +104,14 @@ class InProcessPort:
     async def forget(self, node_id: str) -> None:
         await self._writer.forget(node_id)
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
-        return await self._writer.write(key, value, only_if)
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
+        return await self._writer.write(key, value, only_if, lifetime)
 
     def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop

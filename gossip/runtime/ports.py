@@ -118,8 +118,16 @@ class NodePort(Protocol):
     def ready(self) -> bool:
         """Engine running, state loaded, store reachable, not stopping."""
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
         """Write normalised JSON, or delete (None). Returns when durable and on its way to peers.
+
+        `lifetime`: milliseconds until it expires, if it does (E6).
 
         Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.
         """

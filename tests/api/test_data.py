@@ -175,8 +175,11 @@ async def test_of_duplicate_names_the_last_counts(
         b'{"\xff":1}',
         b"\xff\xfe",
         b"\xef\xbb\xbf{}",
-        '{"key":"k","value":1,"ttl":60}',
         '{"key":"k","value":1,"ttl":null}',
+        '{"key":"k","value":1,"ttl":"60"}',
+        '{"key":"k","value":1,"ttl":0}',
+        '{"key":"k","value":1,"ttl":-1}',
+        '{"key":"k","value":1,"ttl":1e99}',
         "[" * 100_000,
         '{"key":"k","value":' + nested(33) + "}",
     ],
@@ -191,9 +194,23 @@ async def test_a_body_that_is_no_write(
     assert list(port.entries()) == []
 
 
-async def test_what_comes_later_is_named(client: httpx.AsyncClient) -> None:
-    answer = await post(client, '{"key":"k","value":1,"ttl":1}')
-    assert answer.json()["message"] == "`ttl` is not supported yet"
+@pytest.mark.parametrize(("ttl", "milliseconds"), [("60", 60_000), ("0.25", 250), ("1e-9", 1)])
+async def test_e6_a_key_with_a_ttl_says_when_it_ends(
+    client: httpx.AsyncClient, port: FakePort, ttl: str, milliseconds: int
+) -> None:
+    answer = await post(client, f'{{"key":"k","value":1,"ttl":{ttl}}}')
+    assert answer.status_code == 201
+    assert answer.json()["expiresAt"] == NOW + milliseconds
+    [written] = port.entries()
+    assert written.expires_at == NOW + milliseconds
+
+
+async def test_e6_what_has_expired_is_not_shown(client: httpx.AsyncClient, port: FakePort) -> None:
+    port.hold(Entry("past", 1, b"1", 1), Entry("future", 1, b"2", 2**53 - 1))
+    assert (await client.get("/gossip/data")).json()["data"] == {"future": 2}
+    assert (await client.get("/gossip/data/past")).status_code == 404
+    assert (await client.get("/gossip/data/future")).json()["data"] == 2
+    assert (await client.delete("/gossip/data/past")).status_code == 404
 
 
 @pytest.mark.parametrize(

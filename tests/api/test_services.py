@@ -32,6 +32,22 @@ async def test_get_finds_what_has_a_value(port: FakePort) -> None:
     assert services.get("never") is None
 
 
+async def test_e6_what_has_expired_is_gone(port: FakePort) -> None:
+    port.hold(Entry("past", 5, b"1", 1), Entry("future", 5, b"1", 2**53 - 1))
+    assert services.get("past") is None
+    assert services.get("future") is not None
+    assert [entry.key for entry in services.entries()] == ["future"]
+    with pytest.raises(UnknownKey):
+        await services.adelete("past")
+
+
+@pytest.mark.parametrize("ttl", [0, -1, math.nan, math.inf, services.LONGEST_TTL + 1])
+async def test_e6_a_ttl_out_of_bounds_is_refused(port: FakePort, ttl: float) -> None:
+    with pytest.raises(EntryFault, match="ttl"):
+        await services.aset("k", 1, ttl=ttl)
+    assert list(port.entries()) == []
+
+
 async def test_entries_are_ordered_and_without_tombstones(port: FakePort) -> None:
     port.hold(*(Entry(key, 1, b"1") for key in ["b", "a", "ba", "c"]), Entry("bb", 1, None))
     assert [entry.key for entry in services.entries()] == ["a", "b", "ba", "c"]

@@ -18,6 +18,20 @@ async def test_the_state_with_its_versions(client: httpx.AsyncClient, port: Fake
     )
 
 
+async def test_e6_an_expired_key_has_no_value_any_more(
+    client: httpx.AsyncClient, port: FakePort
+) -> None:
+    port.hold(Entry("past", 7, b"1", 1), Entry("future", 7, b"1", 2**53 - 1))
+    data = (await client.get("/gossip/state")).json()["state"]["data"]
+    assert data["past"] == {"version": 7, "timestamp": 7, "expiresAt": 1}
+    assert data["future"] == {
+        "value": 1,
+        "version": 7,
+        "timestamp": 7,
+        "expiresAt": 2**53 - 1,
+    }
+
+
 async def test_an_empty_state(client: httpx.AsyncClient) -> None:
     answer = await client.get("/gossip/state/")
     assert answer.json()["state"] == {

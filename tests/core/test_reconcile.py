@@ -268,7 +268,7 @@ def test_s5_a_link_that_does_not_drain_is_served_no_page() -> None:
     subject = serving()
     subject.handle(LinkBlocked(LinkId(1)))
     assert sent(subject.receive(1, exchange("a", "page"))) == []
-    assert subject.refused["page-blocked"] == 1
+    assert subject.refused["answer-blocked"] == 1
 
 
 def test_an_exchange_of_a_later_version_is_ignored() -> None:

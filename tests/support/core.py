@@ -169,11 +169,15 @@ class Subject:
     # Writes
 
     def begin(
-        self, key: str, value: bytes | None, only_if: Condition | None = None
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
     ) -> tuple[RequestId, list[Effect]]:
         """A local write, not yet durable."""
         request = RequestId(next(self._requests))
-        return request, self.handle(WriteRequested(request, key, value, only_if))
+        return request, self.handle(WriteRequested(request, key, value, only_if, lifetime))
 
     def commit(self, *requests: RequestId) -> list[Effect]:
         return self.handle(Committed(requests))

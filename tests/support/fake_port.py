@@ -97,7 +97,13 @@ class FakePort:
     def vitals(self) -> Vitals:
         return self._vitals
 
-    async def write(self, key: str, value: bytes | None, only_if: Condition | None = None) -> Entry:
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
         self.waiting += 1
         self._arrival.set()
         try:
@@ -107,10 +113,11 @@ class FakePort:
         if self.refusal is not None:
             raise self.refusal
         stored = self._entries.get(key)
-        if only_if is not None and not only_if.holds(stored):
+        if only_if is not None and not only_if.holds(stored, NOW):
             raise WriteRefused("condition", "it is not so")
         version = NOW if stored is None else max(NOW, stored.version + 2)
-        entry = Entry(key, version, value, timestamp=NOW, origin=ME.node_id)
+        expires_at = None if lifetime is None else NOW + lifetime
+        entry = Entry(key, version, value, expires_at, NOW, ME.node_id)
         self.hold(entry)
         return entry
 

@@ -152,12 +152,12 @@ COUNTERS = (
 )
 
 REFUSED = {
+    "answer-blocked": "Requests for data on a blocked connection",
     "api-endpoint": "Members whose HTTP address is not usable",
     "aside": "Updates from the future, set aside until their time",
     "aside-full": "Updates from the future beyond what can be set aside",
     "aside-link-full": "Updates from the future, too many from one connection",
     "data": "Messages whose content is not as it should be",
-    "answer-blocked": "Requests for data on a blocked connection",
     "deleted-value": "Deletions that carry a value",
     "depth": "Values nested too deeply",
     "entry": "Updates that are not as they should be",

@@ -58,6 +58,8 @@ class NodeSettings:
     """`GOSSIP_MAX_MESSAGE_HISTORY`, messages."""
     max_clock_skew: int
     """`GOSSIP_MAX_CLOCK_SKEW`, ms."""
+    tombstone_grace: int
+    """`GOSSIP_TOMBSTONE_GRACE`, ms."""
     region: str
     """`GOSSIP_REGION`."""
     node_id: str | None
@@ -123,6 +125,7 @@ class NodeSettings:
             cleanup_timeout=self.cleanup_timeout / 1000,
             max_message_history=self.max_message_history,
             max_clock_skew=self.max_clock_skew / 1000,
+            tombstone_grace=self.tombstone_grace / 1000,
         )
 
 
@@ -153,6 +156,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         cleanup_timeout=read(names.GOSSIP_CLEANUP_TIMEOUT),
         max_message_history=read(names.GOSSIP_MAX_MESSAGE_HISTORY),
         max_clock_skew=read(names.GOSSIP_MAX_CLOCK_SKEW),
+        tombstone_grace=read(names.GOSSIP_TOMBSTONE_GRACE),
         region=read(names.GOSSIP_REGION),
         node_id=read(names.NODE_ID),
         node_state_file=None if state_file is None else cwd / state_file,

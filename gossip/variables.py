@@ -179,6 +179,15 @@ GOSSIP_MAX_CLOCK_SKEW = Variable(
     description="Versions further ahead of this node's clock are set aside; 300000 is strict.",
     source="rule E4: forgives a wrong time zone",
 )
+GOSSIP_TOMBSTONE_GRACE = Variable(
+    name="GOSSIP_TOMBSTONE_GRACE",
+    kind=kinds.integer(60_000, 3_650 * _DAY),
+    default="86400000",
+    unit="ms",
+    description="For so long every delete is remembered, beyond it the latest 100,000: a node that"
+    " was away longer may bring a deleted key back.",
+    source="rule E5: a weekday",
+)
 GOSSIP_REGION = Variable(
     name="GOSSIP_REGION",
     kind=kinds.line(Limits().text),

@@ -64,6 +64,7 @@ def test_core_gets_what_the_operator_set() -> None:
         GOSSIP_CLEANUP_TIMEOUT="2500",
         GOSSIP_MAX_MESSAGE_HISTORY="7",
         GOSSIP_MAX_CLOCK_SKEW="300000",
+        GOSSIP_TOMBSTONE_GRACE="3600000",
     ).core("0x1", "0x2")
     assert core == Config(
         node_id="0x1",
@@ -80,6 +81,7 @@ def test_core_gets_what_the_operator_set() -> None:
         cleanup_timeout=2.5,
         max_message_history=7,
         max_clock_skew=300.0,
+        tombstone_grace=3600.0,
     )
 
 
@@ -111,6 +113,7 @@ INTEGERS = [
     ("GOSSIP_CLEANUP_TIMEOUT", "cleanup_timeout", 10, 604_800_000),
     ("GOSSIP_MAX_MESSAGE_HISTORY", "max_message_history", 1, 1_000_000),
     ("GOSSIP_MAX_CLOCK_SKEW", "max_clock_skew", 1_000, 31_536_000_000),
+    ("GOSSIP_TOMBSTONE_GRACE", "tombstone_grace", 60_000, 315_360_000_000),
 ]
 # Room for each time-out at its own bound: they are compared with each other as well.
 AROUND = {

@@ -42,6 +42,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Future versions set aside in all (E4)."""
     aside_per_link: int = 100
     """Future versions set aside from one link (E4)."""
+    tombstones: int = 100_000
+    """Tombstones past their grace that are kept (E5): some 40 MB."""
     pulled: int = 64
     """Pulls of plain peers named in one heartbeat: as many as there are plain links (L1)."""
     news: int = 8
@@ -109,6 +111,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """`GOSSIP_MAX_MESSAGE_HISTORY`: ids of data messages remembered (R3)."""
     max_clock_skew: float = 86_400.0
     """`GOSSIP_MAX_CLOCK_SKEW`: versions further ahead of our clock are set aside (E4)."""
+
+    tombstone_grace: float = 86_400.0
+    """`GOSSIP_TOMBSTONE_GRACE`: tombstones are kept for so long whatever their number (E5)."""
+    tombstone_look: float = 3_600.0
+    """Seconds between two looks whether there are too many old ones. A guess: a look takes 0.1 s
+    for a million entries."""
 
     batch_delay: float = 0.003
     """Writes of the same few milliseconds travel as one array (S1). Measured: below the commit."""

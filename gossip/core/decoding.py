@@ -404,9 +404,10 @@ def _pulled(value: object, limits: Limits) -> tuple[Pulled, ...]:
 
 def _root(value: object) -> Root | None:
     match value:
-        case {"n": number, "sum": str(digits)} if _is_sum(digits):
+        case {"n": number, "sum": str(digits), **rest} if _is_sum(digits):
             n = _count(number)
-            return None if n is None else Root(n, int(digits, 16))
+            floor = _count(rest.get("floor")) or 0
+            return None if n is None else Root(n, int(digits, 16), floor)
         case _:
             return None
 

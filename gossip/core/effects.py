@@ -69,6 +69,12 @@ class StoreEntry(Effect, frozen=True):
     entry: Entry
 
 
+class ForgetEntry(Effect, frozen=True):
+    """Remove this tombstone from the store, unless a greater entry is there (E5)."""
+
+    tombstone: Entry
+
+
 class StorePeer(Effect, frozen=True):
     """Remember this member across restarts (M7)."""
 

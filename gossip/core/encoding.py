@@ -244,7 +244,8 @@ def _root_fields(roots: Roots) -> dict[str, object]:
 
 
 def _root_field(root: Root) -> dict[str, object]:
-    return {"n": root.n, "sum": f"{root.sum:x}", "floor": 0}
+    fields: dict[str, object] = {"n": root.n, "sum": f"{root.sum:x}"}
+    return fields | {"floor": root.floor} if root.floor else fields
 
 
 def _pages(items: Iterable[bytes], most: int) -> Iterator[list[bytes]]:

@@ -8,7 +8,7 @@ from gossip.core.config import Config
 from gossip.core.events import Instant, LinkId
 from gossip.core.members import PeerRecord
 from gossip.core.messages import Roots
-from gossip.core.roots import Root
+from gossip.core.roots import Root, far_more
 
 _WINDOW = 1.0
 """Seconds over which rates are counted."""
@@ -82,7 +82,10 @@ class Link(msgspec.Struct, kw_only=True):
     def differs(self, ours: Root | None, now: float) -> bool:
         """Whether the peer said that its state is another than ours, and that can be mended."""
         theirs, held = self.roots.state, self.held_back
-        if self.closing or theirs in (None, ours):
+        if self.closing or theirs is None or ours is None or theirs == ours:
+            return False
+        if theirs.floor != ours.floor and theirs.n and not far_more(theirs, ours):
+            # What was dropped at one end is not to be brought back: the other end drops it first.
             return False
         return held is None or now >= held.until or (held.theirs, held.ours) != (theirs, ours)
 

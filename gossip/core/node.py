@@ -284,6 +284,7 @@ class Node:
         self._replica.apply_due()
         self._replica.repair_ties()
         self._replica.expire()
+        self._replica.tombstones.tick()
         self._plain.tick()
         self._repair.tick()
         self._news.refute()

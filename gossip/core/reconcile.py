@@ -19,7 +19,8 @@ from gossip.core.events import LinkId
 from gossip.core.links import Link
 from gossip.core.messages import Cells, Held, Page, PageRequest, Roots, SketchRequest, Want, Wanted
 from gossip.core.replica import Replica
-from gossip.core.sessions import Differences, Session, Snapshot, far_more, first_cells
+from gossip.core.roots import far_more
+from gossip.core.sessions import Differences, Session, Snapshot, first_cells
 
 S = TypeVar("S", bound=Session)
 
@@ -55,19 +56,24 @@ class Repair:
 
     # What peers say of their sets
 
+    def _heard(self, link: Link, theirs: Roots) -> None:
+        link.roots = theirs
+        if theirs.state is not None:
+            self._replica.tombstones.heard(theirs.state.floor)
+
     def overheard(self, link: Link, theirs: Roots) -> None:
         """A heartbeat told the roots of an extended peer.
 
         Heartbeats come from everybody, and while somebody writes they all differ a little: no more
         than one of them an interval leads to a session, and none to naming the members.
         """
-        link.roots = theirs
+        self._heard(link, theirs)
         if link.dialed is not None and self._session is None and self._again(self._repaired_at):
             self.with_roots(lambda ours: self._want_if_different(link, ours))
 
     def introduced(self, link: Link, theirs: Roots) -> None:
         """A `join` told the roots of an extended peer."""
-        link.roots = theirs
+        self._heard(link, theirs)
 
         def compare(ours: Roots) -> None:
             if link.dialed is not None:
@@ -78,7 +84,7 @@ class Repair:
 
     def told(self, link: Link, theirs: Roots, *, is_answer: bool) -> None:
         """A peer began a round, or answers that we should pull from it."""
-        link.roots = theirs
+        self._heard(link, theirs)
 
         def compare(ours: Roots) -> None:
             if is_answer:
@@ -221,7 +227,7 @@ class Repair:
 
     def cells(self, link: Link, cells: Cells) -> None:
         """Cells came: that a session asked for, or the answer to a round of ours."""
-        link.roots = Roots(cells.root, link.roots.members)
+        self._heard(link, Roots(cells.root, link.roots.members))
         session = self._session
         if isinstance(session, Differences) and session.link is link:
             session.cells(cells)
@@ -252,7 +258,7 @@ class Repair:
 
     def held(self, link: Link, held: Held) -> None:
         """A peer does not take what it lacks of our set: it is not offered again and again (A1)."""
-        link.roots = Roots(held.theirs, link.roots.members)
+        self._heard(link, Roots(held.theirs, link.roots.members))
         link.hold_back(held.theirs, held.ours, self._context.now.monotonic, self._context.config)
 
     def asked(self, link: Link, request: PageRequest | SketchRequest | Want) -> None:

@@ -30,6 +30,7 @@ from gossip.core.roots import Root
 from gossip.core.spread import Outbox
 from gossip.core.state import Aside, Clock, StateMap, next_version
 from gossip.core.ties import Ties
+from gossip.core.tombstones import Tombstones
 
 FLUSH_TIMER = "flush"
 
@@ -54,6 +55,7 @@ class Replica:
         self._context = context
         self._config = context.config
         self.state = StateMap()
+        self.tombstones = Tombstones(context, self.state)
         self.clock = Clock(context.config.max_clock_skew)
         self.aside = Aside(context.config.limits)
         self.last_updated = 0
@@ -156,13 +158,15 @@ class Replica:
     @property
     def busy(self) -> bool:
         """Whether a slice is left to do."""
-        return bool(self._arrivals) or self._expiring
+        return bool(self._arrivals) or self._expiring or self.tombstones.busy
 
     def work(self) -> None:
         """Do one slice of what waits."""
         budget = self._config.limits.slice_entries
         if self._expiring:
             budget -= self._end_expired(budget)
+        elif not self._arrivals:
+            self.tombstones.work()
         while self._arrivals and budget > 0:
             arrival = self._arrivals.popleft()
             taken = 0
@@ -184,7 +188,9 @@ class Replica:
             return
         if arrival.seen is not None:
             arrival.seen[entry.key] = entry.version
-        if entry.version > self._horizon:
+        if self.tombstones.is_dropped(entry) and self.state.get(entry.key) is None:
+            self._context.refuse("floor")
+        elif entry.version > self._horizon:
             dropped = self.aside.add(entry, arrival.link.id)
             self._context.refuse(dropped or "aside")
         elif self._apply(entry):

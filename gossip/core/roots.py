@@ -11,3 +11,10 @@ class Root(NamedTuple):
 
     n: int
     sum: int
+    floor: int = 0
+    """Old tombstones up to this version were dropped, and belong to the set no more (E5)."""
+
+
+def far_more(one: Root, other: Root) -> bool:
+    """Whether the second set has so much more that sending it whole costs less than comparing."""
+    return other.n > 2 * one.n + 24

@@ -35,11 +35,6 @@ _PATIENCE = 3
 """Cells that a peer may send for each entry of both: honest ones need half."""
 
 
-def far_more(one: Root, other: Root) -> bool:
-    """Whether the second set has so much more that sending it whole costs less than comparing."""
-    return other.n > 2 * one.n + _FIRST_CELLS
-
-
 def first_cells(ours: Root, theirs: Root) -> int:
     """How many cells to begin with: the least number that may be enough."""
     surely = abs(ours.n - theirs.n) * _CELLS_PER_DIFFERENCE

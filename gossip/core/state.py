@@ -11,6 +11,7 @@ asks for it.
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -28,6 +29,8 @@ class StateMap:
         self._entries: dict[str, Entry] = {}
         self._sorted_keys: list[str] = []
         self._new_keys: list[str] = []
+        self._gone_keys: set[str] = set()
+        """Of both lists, those that are not held any more."""
         self._live = 0
         self.summary = Summary()
         """Of what was folded."""
@@ -53,10 +56,23 @@ class StateMap:
         if not entry.supersedes(held):
             return False
         if held is None:
-            self._new_keys.append(key)
+            if key in self._gone_keys:
+                self._gone_keys.discard(key)
+            else:
+                self._new_keys.append(key)
         self._live += (entry.value is not None) - (held is not None and held.value is not None)
         self._unfolded.setdefault(key, held)
         self._entries[key] = entry
+        return True
+
+    def forget(self, tombstone: Entry) -> bool:
+        """Drop this tombstone (E5). False if something else is held by now."""
+        key = tombstone.key
+        if self._entries.get(key) is not tombstone:
+            return False
+        del self._entries[key]
+        self._gone_keys.add(key)
+        self._unfolded.setdefault(key, tombstone)
         return True
 
     def keys(self) -> list[str]:
@@ -67,17 +83,24 @@ class StateMap:
             merged = self._sorted_keys + sorted(new)
             merged.sort()
             self._sorted_keys = merged
+        if self._gone_keys:
+            gone, self._gone_keys = self._gone_keys, set()
+            self._sorted_keys = [key for key in self._sorted_keys if key not in gone]
         return self._sorted_keys
 
     def entries(self) -> Iterator[Entry]:
         """A snapshot in the order of keys; entries written meanwhile may or may not show."""
-        return map(self._entries.__getitem__, self.keys())
+        return self._held(self.keys(), 0)
 
     def behind(self, key: str | None) -> Iterator[Entry]:
         """The entries whose keys come behind this one, in order; all of them for None."""
         keys = self.keys()
         start = 0 if key is None else bisect_right(keys, key)
-        return (self._entries[keys[index]] for index in range(start, len(keys)))
+        return self._held(keys, start)
+
+    def _held(self, keys: list[str], start: int) -> Iterator[Entry]:
+        """The entries of these keys, without those that are dropped meanwhile."""
+        return filter(None, map(self._entries.get, islice(keys, start, None)))
 
     @property
     def unfolded(self) -> int:
@@ -91,10 +114,10 @@ class StateMap:
         """
         while self._unfolded and most > 0 and room > 0:
             key, counted = self._unfolded.popitem()
-            entry = self._entries[key]
+            entry = self._entries.get(key)
             self.summary.replace(counted, entry)
             most -= 1
-            room -= len(entry.value or b"")
+            room -= len(entry.value or b"") if entry is not None else 0
         return not self._unfolded
 
     def root(self) -> Root:

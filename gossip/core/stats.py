@@ -21,6 +21,8 @@ class Stats(msgspec.Struct, kw_only=True):
     """Entries from peers that were newer than ours."""
     entries_stale: int = 0
     """Entries from peers that were not."""
+    tombstones_dropped: int = 0
+    """Old ones that were too many (E5)."""
     duplicates: int = 0
     """Messages seen before (R3)."""
     forwarded: int = 0

@@ -33,6 +33,8 @@ class Summary:
     """Root, elements and sketch of one set."""
 
     def __init__(self) -> None:
+        self.floor = 0
+        """See `Root`."""
         self._n = 0
         self._sum = 0
         self._buckets: list[dict[int, str]] = [{} for _ in range(_BUCKETS)]
@@ -41,23 +43,24 @@ class Summary:
         self._unsketched: set[int] = set()
         """Elements that the sketch lacks, or holds although they are gone."""
 
-    def replace(self, old: Entry | None, new: Entry) -> None:
+    def replace(self, old: Entry | None, new: Entry | None) -> None:
         """Count an entry, and no longer the one before it."""
-        if old is None:
-            self._n += 1
-        else:
+        if old is not None:
+            self._n -= 1
             self._sum -= old.hash
             element = element_of(old)
             self._buckets[element >> 56].pop(element, None)
             self._unsketched ^= {element}
-        self._sum += new.hash
-        element = element_of(new)
-        self._buckets[element >> 56][element] = new.key
-        self._unsketched ^= {element}
+        if new is not None:
+            self._n += 1
+            self._sum += new.hash
+            element = element_of(new)
+            self._buckets[element >> 56][element] = new.key
+            self._unsketched ^= {element}
 
     @property
     def root(self) -> Root:
-        return Root(self._n, self._sum % MODULUS)
+        return Root(self._n, self._sum % MODULUS, self.floor)
 
     def key_of(self, element: int) -> str | None:
         """The key of the entry that this element stands for; None if it is not in the set."""

@@ -165,6 +165,7 @@ REFUSED = {
     "exchange": "Unknown kinds of exchange",
     "expiry": "Updates with an expiry that makes no sense",
     "fetch": "Answers over HTTP that could not be used",
+    "floor": "Deletions so old that they were forgotten",
     "from": "Messages in somebody else's name",
     "incarnation": "Members that claim to come from the future",
     "join-sender": "Introductions in somebody else's name",

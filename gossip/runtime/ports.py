@@ -47,6 +47,9 @@ class Journal(Protocol):
     def store_entry(self, entry: Entry) -> None:
         """Write behind, coalesced by key. Kept and tried again while the store fails."""
 
+    def forget_entry(self, tombstone: Entry) -> None:
+        """Remove this tombstone, likewise, unless the store holds a greater entry by then."""
+
     def store_peer(self, peer: PeerRecord) -> None:
         """Remember a member, likewise."""
 

@@ -61,6 +61,7 @@ class Journal:
         self._waiting: list[Commit] = []
         self._writing: list[Commit] = []
         self._behind_entries: dict[str, Entry] = {}
+        self._behind_forgotten: dict[str, Entry] = {}
         self._behind_peers: dict[str, PeerRecord | None] = {}
         self._behind_due = False
         self._open = True
@@ -75,6 +76,11 @@ class Journal:
         """Write behind, coalesced by key."""
         if entry.supersedes(self._behind_entries.get(entry.key)):
             self._behind_entries[entry.key] = entry
+        self._schedule_behind()
+
+    def forget_entry(self, tombstone: Entry) -> None:
+        """Write behind: remove this tombstone, unless something greater is there."""
+        self._behind_forgotten[tombstone.key] = tombstone
         self._schedule_behind()
 
     def store_peer(self, node_id: str, peer: PeerRecord | None) -> None:
@@ -150,6 +156,10 @@ class Journal:
         for entry in self._behind_entries.values():
             self._disk.upsert(entry)
         self._behind_entries.clear()
+        for key, tombstone in self._behind_forgotten.items():
+            if self._disk.holds(tombstone) and self._disk.entries[key] == tombstone:
+                del self._disk.entries[key]
+        self._behind_forgotten.clear()
         for node_id, peer in self._behind_peers.items():
             if peer is None:
                 self._disk.peers.pop(node_id, None)

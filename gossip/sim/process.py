@@ -70,6 +70,7 @@ class Process:
             effects.SetTimer: self._set_timer,
             effects.Commit: self._journal.commit,
             effects.StoreEntry: lambda store: self._journal.store_entry(store.entry),
+            effects.ForgetEntry: lambda forget: self._journal.forget_entry(forget.tombstone),
             effects.StorePeer: lambda store: self._journal.store_peer(
                 store.peer.node_id, store.peer
             ),

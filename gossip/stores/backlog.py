@@ -21,13 +21,16 @@ class Learned(NamedTuple):
     """A part of the backlog, taken out to be written."""
 
     entries: dict[str, Entry]
+    dropped: dict[str, Entry]
+    """Tombstones to be removed; written behind the entries."""
     peers: dict[str, PeerRecord | None]
     """By node id; None is a member to be forgotten."""
     renewal: Renewal | None = None
 
     @property
     def size(self) -> int:
-        return len(self.entries) + len(self.peers) + (self.renewal is not None)
+        numbers = len(self.entries), len(self.dropped), len(self.peers)
+        return sum(numbers) + (self.renewal is not None)
 
 
 class Backlog:
@@ -37,7 +40,7 @@ class Backlog:
     """
 
     def __init__(self) -> None:
-        self._waiting = Learned({}, {})
+        self._waiting = Learned({}, {}, {})
 
     def __len__(self) -> int:
         return self._waiting.size
@@ -46,6 +49,10 @@ class Backlog:
         """Queue an entry, unless one that wins over it waits already."""
         if entry.supersedes(self._waiting.entries.get(entry.key)):
             self._waiting.entries[entry.key] = entry
+
+    def forget_entry(self, tombstone: Entry) -> None:
+        """Queue the removal of a tombstone."""
+        self._waiting.dropped[tombstone.key] = tombstone
 
     def add_peer(self, node_id: str, peer: PeerRecord | None) -> None:
         """Queue what is known last of a member."""
@@ -62,12 +69,17 @@ class Backlog:
         renewal = self._waiting.renewal
         self._waiting = self._waiting._replace(renewal=None)
         peers = _take(self._waiting.peers, limit)
-        return Learned(_take(self._waiting.entries, limit - len(peers)), peers, renewal)
+        entries = _take(self._waiting.entries, limit - len(peers))
+        # Not before what was queued earlier of the same key.
+        room = limit - len(peers) - len(entries)
+        dropped = {} if self._waiting.entries else _take(self._waiting.dropped, room)
+        return Learned(entries, dropped, peers, renewal)
 
     def put_back(self, learned: Learned) -> None:
         """Queue again what could not be written; what is newer and came meanwhile stays."""
         for entry in learned.entries.values():
             self.add_entry(entry)
+        self._waiting.dropped.update(learned.dropped)
         for node_id, peer in learned.peers.items():
             self._waiting.peers.setdefault(node_id, peer)
         if learned.renewal is not None:

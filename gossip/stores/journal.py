@@ -34,6 +34,7 @@ from gossip.runtime.ports import Committed, Failed
 from gossip.stores.backlog import Backlog, Learned, Renewal
 from gossip.stores.rows import (
     delete_peers,
+    delete_tombstones,
     raise_clock_floor,
     raise_incarnation,
     upsert_entries,
@@ -128,6 +129,15 @@ class DatabaseJournal:
                 return
             self._expect_more()
             self._backlog.add_entry(entry)
+        self._watch_room()
+
+    def forget_entry(self, tombstone: Entry) -> None:
+        """Remove a tombstone, written behind."""
+        with self._changed:
+            if self._over:
+                return
+            self._expect_more()
+            self._backlog.forget_entry(tombstone)
         self._watch_room()
 
     def store_peer(self, peer: PeerRecord) -> None:
@@ -249,6 +259,8 @@ class DatabaseJournal:
             upsert_entries(
                 self._alias, [*(write.entry for write in group.writes), *learned.entries.values()]
             )
+            if learned.dropped:
+                delete_tombstones(self._alias, learned.dropped.values())
             if group.writes or not group.learned.size:
                 floor = max((write.clock_floor for write in group.writes), default=0)
                 raise_clock_floor(self._alias, floor)

@@ -61,6 +61,15 @@ def upsert_entries(alias: str, entries: Iterable[Entry]) -> int:
         return int(cursor.rowcount)
 
 
+def delete_tombstones(alias: str, tombstones: Iterable[Entry]) -> None:
+    """Remove these tombstones where nothing greater took their place."""
+    rows = [(tombstone.key, tombstone.version) for tombstone in tombstones]
+    with connections[alias].cursor() as cursor:
+        cursor.executemany(
+            "DELETE FROM gossip_entry WHERE key = %s AND version <= %s AND value IS NULL", rows
+        )
+
+
 def upsert_peers(alias: str, peers: Iterable[PeerRecord]) -> None:
     """Store these members in place of what was known of them."""
     PeerRow.objects.using(alias).bulk_create(

@@ -6,6 +6,7 @@ import pytest
 
 from gossip.core.config import Limits
 from gossip.core.members import Member, Members, PeerRecord, Status
+from gossip.core.roots import Root
 from tests.support.core import config
 
 ME = PeerRecord(node_id="0xme", incarnation=1)
@@ -95,15 +96,15 @@ def test_m3_the_graveyard_has_a_bound() -> None:
 def test_m5_the_root_is_of_active_members_and_ourselves() -> None:
     members = table()
     alone = members.root(ME)
-    assert alone == (1, ME.hash)
+    assert alone == Root(1, ME.hash)
     joined(members, record(incarnation=1))
-    assert members.root(ME) == (2, ME.hash + record(incarnation=1).hash)
+    assert members.root(ME) == Root(2, ME.hash + record(incarnation=1).hash)
     members.mark(member(members), Status.SUSPECTED)
     assert members.root(ME) == alone
     members.revive(member(members), 1.0, 1)
     assert members.root(ME).n == 2
     joined(members, record(incarnation=2))
-    assert members.root(ME) == (2, ME.hash + record(incarnation=2).hash)
+    assert members.root(ME) == Root(2, ME.hash + record(incarnation=2).hash)
     members.bury(member(members))
     assert members.root(ME) == alone
 

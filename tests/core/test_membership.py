@@ -41,7 +41,7 @@ def test_w3_who_dials_speaks_first() -> None:
     assert (frame["type"], frame["ttl"], frame["data"]["nodeId"]) == ("join", 0, "0xme")
     assert frame["data"]["capabilities"] == ["gx1"]
     assert frame["data"]["incarnation"] == WALL
-    assert frame["data"]["root"] == {"n": 0, "sum": "0", "floor": 0}
+    assert frame["data"]["root"] == {"n": 0, "sum": "0"}
     assert sent(subject.accept(2)) == []
 
 

@@ -22,7 +22,7 @@ def root_of(*entries: Entry) -> Frame:
     state = StateMap()
     for entry in entries:
         state.merge(entry)
-    n, total = state.root()
+    n, total, _ = state.root()
     return root(n, total)
 
 

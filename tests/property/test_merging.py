@@ -57,7 +57,7 @@ def test_a1_a_root_that_is_kept_is_the_root_computed_anew(steps: list[Entry | in
         else:
             state.merge(step)
     held = list(state.entries())
-    assert state.root() == (len(held), sum(entry.hash for entry in held) % MODULUS)
+    assert state.root() == Root(len(held), sum(entry.hash for entry in held) % MODULUS)
     assert state.live == sum(not entry.deleted for entry in held)
 
 

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from gossip.core.effects import Effect
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.events import CommitFailed, Committed, LinkBlocked, LinkId, LinkWritable, RequestId
-from gossip.core.roots import MODULUS
+from gossip.core.roots import MODULUS, Root
 from tests.property.strategies import quick, received, small_values
 from tests.support.core import Subject, closed, commits, replies, stored
 from tests.support.frames import WALL, Frame, heartbeat, join, message, plain_join, sync
@@ -278,7 +278,7 @@ class NodeMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         state = self.subject.node._replica.state
         hashes = [msgspec.structs.replace(entry, _hash=None).hash for entry in state.entries()]
-        assert state.root() == (len(hashes), sum(hashes) % MODULUS)
+        assert state.root() == Root(len(hashes), sum(hashes) % MODULUS)
 
 
 TestNode = NodeMachine.TestCase

@@ -91,4 +91,4 @@ def wire(entry: Entry) -> Frame:
 
 
 def root(number: int, total: int = 1) -> Frame:
-    return {"n": number, "sum": f"{total:x}", "floor": 0}
+    return {"n": number, "sum": f"{total:x}"}

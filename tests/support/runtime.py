@@ -160,6 +160,9 @@ class MemoryJournal:
     def store_entry(self, entry: Entry) -> None:
         self.calls.append(entry)
 
+    def forget_entry(self, tombstone: Entry) -> None:
+        self.calls.append(("forget", tombstone))
+
     def store_peer(self, peer: PeerRecord) -> None:
         self.calls.append(peer)
 

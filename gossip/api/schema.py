@@ -419,8 +419,18 @@ def _schemas() -> Json:
 _STATS: Final = (
     *("totalPeers", "activePeers", "suspectedPeers", "messagesSent", "messagesReceived"),
     *("gossipRounds", "lastGossipTime", "entriesApplied", "entriesStale", "duplicates"),
-    *("forwarded", "writes", "writesRefused", "pulls", "pagesServed", "refutations", "keys"),
-    *("setAside", "links", "linksOpened", "linksClosed", "dials", "dialsFailed", "watchers"),
+    *("forwarded", "writes", "writesRefused", "pulls", "pagesServed", "tombstonesDropped"),
+    *(
+        "refutations",
+        "keys",
+        "setAside",
+        "links",
+        "linksOpened",
+        "linksClosed",
+        "dials",
+        "dialsFailed",
+        "watchers",
+    ),
     *("watchersRefused", "watchersDropped", "refused"),
 )
 

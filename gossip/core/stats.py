@@ -21,8 +21,6 @@ class Stats(msgspec.Struct, kw_only=True):
     """Entries from peers that were newer than ours."""
     entries_stale: int = 0
     """Entries from peers that were not."""
-    tombstones_dropped: int = 0
-    """Old ones that were too many (E5)."""
     duplicates: int = 0
     """Messages seen before (R3)."""
     forwarded: int = 0
@@ -31,8 +29,11 @@ class Stats(msgspec.Struct, kw_only=True):
     """Local writes acknowledged."""
     writes_refused: int = 0
     pulls: int = 0
-    """State pulls begun because roots differed (A2)."""
+    """Sessions begun because roots differed (A2)."""
     pages_served: int = 0
+    """Answers with entries, in sessions of peers (A3)."""
+    tombstones_dropped: int = 0
+    """Old ones that were too many (E5)."""
     refutations: int = 0
     """Suspicions of ourselves that we refuted (M1)."""
     links_opened: int = 0

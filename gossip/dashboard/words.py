@@ -133,8 +133,9 @@ COUNTERS = (
         "Repair",
         (
             Counter("gossipRounds", "Rounds of comparing notes"),
-            Counter("pulls", "Differences fetched"),
+            Counter("pulls", "Repairs begun"),
             Counter("pagesServed", "Pages served to others"),
+            Counter("tombstonesDropped", "Old deletions forgotten"),
             Counter("refutations", "Wrong suspicions of this node, refuted"),
         ),
     ),

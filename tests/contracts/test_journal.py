@@ -244,6 +244,37 @@ async def test_what_was_learned_while_the_store_fails_is_stored_once_it_works(
     await writers.journal.close()
 
 
+async def test_a_tombstone_is_removed_unless_something_greater_took_its_place(
+    store: Store,
+) -> None:
+    writers = Writers(store)
+    old, overwritten = Entry("old", 5, None), Entry("overwritten", 5, None)
+    for tombstone in (old, overwritten):
+        writers.journal.store_entry(tombstone)
+        writers.journal.forget_entry(tombstone)
+    writers.journal.store_entry(Entry("overwritten", 9, None))
+    await until(lambda: writers.journal.backlog == 0)
+    assert await store.entries() == {"overwritten": Entry("overwritten", 9, None)}
+    await writers.journal.close()
+
+
+async def test_what_was_to_be_removed_while_the_store_fails_is_removed_once_it_works(
+    store: Store,
+) -> None:
+    writers = Writers(store)
+    old = Entry("old", 5, None)
+    writers.journal.store_entry(old)
+    await until(lambda: writers.journal.backlog == 0)
+    with store.failing():
+        writers.journal.forget_entry(old)
+        writers.commit(1, entry("mine"))
+        await writers.answered(1)
+        assert writers.journal.backlog == 1
+    await until(lambda: writers.journal.backlog == 0)
+    assert await store.entries() == {}
+    await writers.journal.close()
+
+
 async def test_a_store_that_works_again_is_noticed_without_being_asked(store: Store) -> None:
     writers = Writers(store)
     with store.failing():

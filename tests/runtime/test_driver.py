@@ -14,6 +14,7 @@ from gossip.core.effects import (
     Dial,
     Effect,
     Fetch,
+    ForgetEntry,
     ForgetPeer,
     More,
     Notice,
@@ -258,14 +259,20 @@ async def test_timers_fire_with_their_generation() -> None:
 
 async def test_what_is_to_be_kept_reaches_the_journal_in_order() -> None:
     peer = PeerRecord(node_id="p")
-    effects = [StoreEntry(ENTRY), StorePeer(peer), ForgetPeer("q"), Commit(RequestId(9), ENTRY, 5)]
+    effects = [
+        StoreEntry(ENTRY),
+        ForgetEntry(ENTRY),
+        StorePeer(peer),
+        ForgetPeer("q"),
+        Commit(RequestId(9), ENTRY, 5),
+    ]
     journal = MemoryJournal()
     node = ScriptedNode(once(list[Effect](effects)))
     driver = make(node, journal)
     driver.start(STARTED)
     async with running(driver):
         await until(lambda: Committed((RequestId(9),)) in node.events)
-    assert journal.calls == [ENTRY, peer, "q", ENTRY]
+    assert journal.calls == [ENTRY, ("forget", ENTRY), peer, "q", ENTRY]
     assert journal.closed
 
 

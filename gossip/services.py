@@ -18,9 +18,10 @@ plain calls, safe from any thread and cheap enough for the event loop. Writes co
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from itertools import chain, islice
+from typing import Any
 
 import msgspec
 
@@ -42,9 +43,9 @@ __all__ = [
     "LIMITS", "LONGEST_TTL", "Absent", "All", "AtVersion", "Change", "ChangeKind", "Condition",
     "Distribution", "ForgetRefused", "Health", "NoEngine", "OneOf", "PeerCounts", "Present",
     "Readiness", "Simple", "UnknownKey", "UnknownMember", "Vitals", "Watch", "WatchCounts",
-    "WatchEnded", "WatchRefused", "adelete", "aget", "aset", "aside", "checked_key", "delete",
-    "entries", "forget", "get", "health", "members", "overview", "ready", "set", "slices",
-    "vitals", "watch", "watch_counts",
+    "WatchEnded", "WatchRefused", "adelete", "adrop_aside", "aget", "aset", "aside",
+    "checked_key", "delete", "drop_aside", "entries", "forget", "get", "health", "members",
+    "overview", "ready", "set", "slices", "vitals", "watch", "watch_counts",
 ]  # fmt: skip
 
 LIMITS = Limits()
@@ -213,17 +214,48 @@ def forget(node_id: str) -> None:
         raise ForgetRefused(
             f"Member '{node_id}' is connected: stop it, and it is removed by itself"
         )
-    answer = asyncio.run_coroutine_threadsafe(port.forget(node_id), port.loop)
-    try:
-        answer.result(WRITE_TIMEOUT)
-    except TimeoutError:
-        answer.cancel()
-        raise WriteUnanswered(f"the node did not answer within {WRITE_TIMEOUT:g} s") from None
+    _have(port, port.forget(node_id))
 
 
 def aside() -> list[Entry]:
     """Versions of the future that wait to be applied, the soonest first."""
     return sorted(_port().aside(), key=lambda entry: entry.version)
+
+
+def drop_aside(key: str) -> Entry:
+    """Drop the version of the future that waits of this key; from a thread. Returns it.
+
+    This node takes neither it nor a lesser one again until it restarts. Others keep theirs, and a
+    node that has applied it holds it as the value. Raises `UnknownKey` and `NoEngine`.
+    """
+    waiting = _waiting(key)
+    port = _port()
+    _have(port, port.drop_aside(key))
+    return waiting
+
+
+async def adrop_aside(key: str) -> Entry:
+    """`drop_aside` for coroutines in the node's event loop."""
+    waiting = _waiting(key)
+    await _port().drop_aside(key)
+    return waiting
+
+
+def _waiting(key: str) -> Entry:
+    for entry in _port().aside():
+        if entry.key == key:
+            return entry
+    raise UnknownKey(key)
+
+
+def _have(port: NodePort, done: Coroutine[Any, Any, None]) -> None:
+    """Wait in a thread until the node was told."""
+    answer = asyncio.run_coroutine_threadsafe(done, port.loop)
+    try:
+        answer.result(WRITE_TIMEOUT)
+    except TimeoutError:
+        answer.cancel()
+        raise _late() from None
 
 
 @asynccontextmanager

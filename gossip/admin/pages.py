@@ -90,6 +90,20 @@ def aside(request: HttpRequest) -> HttpResponse:
     return _answer(request, ASIDE, context)
 
 
+def drop(request: HttpRequest) -> HttpResponse:
+    """Ask, then drop a version of the future."""
+    key = request.POST.get("key") or request.GET.get("key", "")
+    if request.method == "POST":
+        try:
+            services.drop_aside(key)
+        except GossipError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(request, f"The version of the future of {key} is dropped here.")
+        return HttpResponseRedirect(reverse(f"admin:{ASIDE.name}"))
+    return _answer(request, DROP, lambda: {"key": key})
+
+
 def refused(request: HttpRequest) -> HttpResponse:
     """What was refused since the start, by reason."""
 
@@ -105,8 +119,11 @@ FORGET = Page(
     "forget", "Forget a member", "now/members/forget/", forget, "gossip.delete_peerrow", False
 )
 ASIDE = Page("aside", "Versions of the future", "now/aside/", aside, "gossip.view_entryrow")
+DROP = Page(
+    "drop", "Drop a version of the future", "now/aside/drop/", drop, "gossip.delete_entryrow", False
+)
 REFUSED_INPUT = Page("refused", "Refused input", "now/refused/", refused, "gossip.view_noderow")
-PAGES: Final = (MEMBERS, FORGET, ASIDE, REFUSED_INPUT)
+PAGES: Final = (MEMBERS, FORGET, ASIDE, DROP, REFUSED_INPUT)
 
 
 def _found(

@@ -60,6 +60,24 @@ class KeyView(NodeView):
         return success(message=f"Data deleted for key '{name}'", version=tombstone.version)
 
 
+class AsideView(NodeView):
+    """`/gossip/aside`: versions of the future that wait for their time (E4)."""
+
+    async def get(self, _request: HttpRequest) -> HttpResponseBase:
+        return success(aside=[_waiting(entry) for entry in services.aside()])
+
+
+class AsideKeyView(NodeView):
+    """`/gossip/aside/:key`."""
+
+    async def delete(self, request: HttpRequest, key: str) -> HttpResponseBase:
+        name = services.checked_key(requests.key_in_path(request, key))
+        dropped = await services.adrop_aside(name)
+        return success(
+            message=f"Version of the future dropped for key '{name}'", version=dropped.version
+        )
+
+
 class StateView(NodeView):
     """`/gossip/state`, from which peers pull (A4)."""
 
@@ -86,6 +104,10 @@ def _written(entry: Entry) -> HttpResponseBase:
     if entry.expires_at is not None:
         told["expiresAt"] = entry.expires_at
     return success(status=201, **told)
+
+
+def _waiting(entry: Entry) -> dict[str, object]:
+    return {"key": entry.key, "version": entry.version, "origin": entry.origin}
 
 
 def _has_it(request: HttpRequest, etag: str) -> bool:

@@ -105,6 +105,19 @@ def _paths() -> Json:
         "/gossip/state": {
             "get": _get("data", "Everything with versions; a deleted key has no value", _STATE),
         },
+        "/gossip/aside": {
+            "get": _get("data", "Versions of the future, which wait for their time", _ASIDE),
+        },
+        "/gossip/aside/{key}": {
+            "parameters": [_KEY],
+            "delete": _operation(
+                "data",
+                "Drop a version of the future, at this node",
+                {"200": _ref("responses", "Written")},
+                errors=("400", "401", "403", "404", "503"),
+                security=_SECURITY,
+            ),
+        },
         "/gossip/events": {
             "get": _operation(
                 "data",
@@ -415,6 +428,21 @@ def _schemas() -> Json:
         ),
     }
 
+
+_ASIDE: Final[Json] = {
+    "aside": {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["key", "version", "origin"],
+            "properties": {
+                "key": _KEY_TEXT,
+                "version": _VERSION,
+                "origin": {"type": ["string", "null"]},
+            },
+        },
+    }
+}
 
 _STATS: Final = (
     *("totalPeers", "activePeers", "suspectedPeers", "messagesSent", "messagesReceived"),

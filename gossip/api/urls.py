@@ -16,9 +16,13 @@ urlpatterns = [
     _exactly("gossip/health", cluster.HealthView),
     _exactly("gossip/state", data.StateView),
     _exactly("gossip/data", data.DataView),
+    _exactly("gossip/aside", data.AsideView),
+    re_path(
+        r"^gossip/aside/(?P<key>[\s\S]+)\Z", data.AsideKeyView.as_view(), name="gossip-aside-key"
+    ),
     _exactly("gossip/events", events.EventsView),
     # Any text, line breaks included; `requests.key_in_path` says what of it is the key.
-    re_path(r"^gossip/data/(?P<key>[\s\S]+)\Z", data.KeyView.as_view(), name="gossip-key"),
+    re_path(r"^gossip/data/(?P<key>[\s\S]+)\Z", data.KeyView.as_view(), name="gossip-data-key"),
     _exactly("p2p/peers", cluster.OldPeersView),
     _exactly("p2p/stats", cluster.OldStatsView),
     _exactly("api/schema", docs.SchemaView),

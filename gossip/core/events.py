@@ -144,6 +144,12 @@ class IncarnationKept(Event, frozen=True):
     incarnation: int
 
 
+class DropAsideRequested(Event, frozen=True):
+    """The operator does not want the version of this key that waits for its time (E4)."""
+
+    key: str
+
+
 class ForgetRequested(Event, frozen=True):
     """An operator wants a member off the lists. Ignored while we hold a link to it."""
 

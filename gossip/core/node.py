@@ -25,6 +25,7 @@ from gossip.core.events import (
     CommitFailed,
     Committed,
     DialFailed,
+    DropAsideRequested,
     Event,
     Fetched,
     ForgetRequested,
@@ -165,6 +166,7 @@ class Node:
             Fetched: self._fetched,
             DialFailed: lambda event: self._contacts.dial_failed(event.url),
             IncarnationKept: lambda event: self._news.kept(event.incarnation),
+            DropAsideRequested: self._drop_aside,
             ForgetRequested: lambda event: self._membership.forget(event.node_id),
             Restored: lambda event: replica.restore(event.entries),
             Started: self._start,
@@ -219,6 +221,9 @@ class Node:
             stats=context.stats,
             reasons=tuple(self._reasons()),
         )
+
+    def _drop_aside(self, event: DropAsideRequested) -> None:
+        self._replica.aside.drop(event.key)
 
     def _reasons(self) -> Iterator[str]:
         active = self._context.members.active()

@@ -177,12 +177,16 @@ class Aside:
         self._limits = limits
         self._waiting: dict[str, _SetAside] = {}
         self._per_link: Counter[int] = Counter()
+        self._dropped: dict[str, int] = {}
+        """Keys, with the version up to which the operator wants none; the oldest make room."""
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, entry: Entry, link: int) -> str | None:
         """Keep the greatest such entry of each key. Returns why one was dropped, or None."""
+        if entry.version <= self._dropped.get(entry.key, 0):
+            return "aside-dropped"
         held = self._waiting.get(entry.key)
         if held is not None and not entry.supersedes(held.entry):
             return None
@@ -210,6 +214,17 @@ class Aside:
         del self._waiting[farthest.entry.key]
         self._release(farthest)
         return True
+
+    def drop(self, key: str) -> None:
+        """Let what waits of this key wait no more, nor come again."""
+        held = self._waiting.pop(key, None)
+        if held is None:
+            return
+        self._release(held)
+        self._dropped.pop(key, None)
+        self._dropped[key] = held.entry.version
+        if len(self._dropped) > self._limits.aside:
+            del self._dropped[next(iter(self._dropped))]
 
     def applied(self, key: str) -> None:
         """An entry of this key was applied: what waits is no longer the latest word."""

@@ -156,6 +156,7 @@ REFUSED = {
     "answer-blocked": "Requests for data on a blocked connection",
     "api-endpoint": "Members whose HTTP address is not usable",
     "aside": "Updates from the future, set aside until their time",
+    "aside-dropped": "Updates from the future that the operator does not want",
     "aside-full": "Updates from the future beyond what can be set aside",
     "aside-link-full": "Updates from the future, too many from one connection",
     "data": "Messages whose content is not as it should be",

@@ -42,6 +42,7 @@ from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.core.events import (
     CommitFailed,
     Committed,
+    DropAsideRequested,
     Event,
     ForgetRequested,
     IncarnationKept,
@@ -195,6 +196,10 @@ class Driver:
         self._writers[request] = reply
         self._inbox.write(WriteRequested(request, key, value, only_if, lifetime))
         return await reply
+
+    def drop_aside(self, key: str) -> None:
+        """Have the node drop a version of the future."""
+        self._inbox.post(DropAsideRequested(key))
 
     def forget(self, node_id: str) -> None:
         """Have the node forget a member."""

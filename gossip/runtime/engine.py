@@ -141,6 +141,10 @@ class Engine:
             raise WriteRefused("stopping", "the node has not started")
         return await self._prepared.write(key, value, only_if, lifetime)
 
+    async def drop_aside(self, key: str) -> None:
+        """See `NodePort.drop_aside`."""
+        self._prepared.drop_aside(key)
+
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""
         self._prepared.forget(node_id)

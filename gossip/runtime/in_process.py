@@ -38,6 +38,9 @@ class Writer(Protocol):
     def vitals(self) -> Vitals:
         """See `NodePort.vitals`."""
 
+    async def drop_aside(self, key: str) -> None:
+        """See `NodePort.drop_aside`."""
+
     async def forget(self, node_id: str) -> None:
         """See `NodePort.forget`."""
 
@@ -100,6 +103,9 @@ class InProcessPort:
 
     def aside(self) -> list[Entry]:
         return self._read(self._node.set_aside)
+
+    async def drop_aside(self, key: str) -> None:
+        await self._writer.drop_aside(key)
 
     async def forget(self, node_id: str) -> None:
         await self._writer.forget(node_id)

@@ -138,6 +138,9 @@ class NodePort(Protocol):
     def aside(self) -> list[Entry]:
         """Versions of the future that wait to be applied (E4)."""
 
+    async def drop_aside(self, key: str) -> None:
+        """Drop the version of this key that waits, soon, and any lesser one that comes yet."""
+
     async def forget(self, node_id: str) -> None:
         """Take a member off the lists, soon; ignored while the node holds a link to it."""
 

@@ -204,9 +204,10 @@ def test_who_may_only_look_changes_nothing(viewer: Client, deleted: list[str]) -
 def test_the_pages_of_now_want_the_rights_of_their_tables(viewer: Client) -> None:
     # No node runs here: 503 is what who may see the page gets.
     assert viewer.get("/admin/now/aside/").status_code == 503
-    for path in ("members/", "members/forget/?node_id=x", "refused/"):
+    for path in ("members/", "members/forget/?node_id=x", "aside/drop/?key=k", "refused/"):
         assert viewer.get(f"/admin/now/{path}").status_code == 403
     assert viewer.post("/admin/now/members/forget/", {"node_id": "x"}).status_code == 403
+    assert viewer.post("/admin/now/aside/drop/", {"key": "k"}).status_code == 403
     index = viewer.get("/admin/").content.decode()
     assert "Versions of the future" in index
     assert "Refused input" not in index

@@ -240,6 +240,11 @@ async def test_vitals_tell_of_the_store_and_the_queues(subject: Subject) -> None
     assert await asyncio.to_thread(port.vitals) == idle
 
 
+async def test_a_version_of_the_future_that_is_not_there_may_be_dropped(port: NodePort) -> None:
+    await port.drop_aside("k")
+    assert port.aside() == []
+
+
 async def test_a_member_that_is_not_there_may_be_forgotten(port: NodePort) -> None:
     await port.forget("nobody")
     assert port.members() == []

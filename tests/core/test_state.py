@@ -148,6 +148,26 @@ def test_e4_what_was_applied_later_is_the_latest_word() -> None:
     assert [overtaken for _, overtaken in aside.due(10)] == [True, False]
 
 
+def test_e4_what_the_operator_dropped_does_not_come_again() -> None:
+    aside = Aside(Limits())
+    aside.add(entry(version=12), 1)
+    aside.drop("k")
+    aside.drop("never seen")
+    assert len(aside) == 0
+    assert aside.add(entry(version=12), 1) == aside.add(entry(version=11), 2) == "aside-dropped"
+    assert aside.add(entry(version=13), 1) is None
+    assert aside.entries() == [entry(version=13)]
+
+
+def test_e4_of_what_was_dropped_the_latest_are_remembered() -> None:
+    aside = Aside(Limits(aside=2))
+    for key in ("one", "two", "three"):
+        aside.add(entry(key, 10), 1)
+        aside.drop(key)
+    assert aside.add(entry("one", 10), 1) is None
+    assert aside.add(entry("three", 10), 1) == "aside-dropped"
+
+
 def test_e4_what_is_set_aside_after_it_is_the_latest_word_again() -> None:
     aside = Aside(Limits())
     aside.add(entry(version=10), 1)

@@ -11,7 +11,8 @@ COUNTED = re.compile(
     re.VERBOSE,
 )
 COMPUTED = {
-    "names-too-soon", "names-blocked", "aside", "aside-full", "aside-link-full", "entry", "data",
+    "names-too-soon", "names-blocked", "aside", "aside-dropped", "aside-full", "aside-link-full",
+    "entry", "data",
 }  # fmt: skip
 """Reasons that are not written where they are counted."""
 

@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
 from tests.support.admin_browser import NAME, PASSWORD, Browser, make_user
+from tests.support.client import dialed
 from tests.support.cluster import Cluster
 from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
@@ -95,6 +97,29 @@ def test_members_are_listed_and_a_dead_one_is_forgotten(cluster: Cluster, browse
     eventually(lambda: node_id not in first.statuses())
     cluster.revive()
     assert first.statuses()[node_id] == "active"
+
+
+def test_a_version_of_the_future_is_looked_at_and_dropped(
+    cluster: Cluster, browser: Browser
+) -> None:
+    node = cluster.nodes[0]
+    for key in ("admin/future one", "admin/future two"):
+        with dialed(node.port) as peer:
+            peer.send("gossip", {"key": key, "value": 1, "version": 2**53 - 1})
+            eventually(partial(waits, node, key))
+    assert "Drop…" in browser.get("/admin/now/aside/?q=future+one")
+    answer = browser.post("/admin/now/aside/drop/?key=admin/future%20one")
+    assert "is dropped here" in answer.text
+    eventually(lambda: not waits(node, "admin/future one"))
+    path = "/gossip/aside/admin%2Ffuture%20two"
+    assert node.client.request("DELETE", path).status == 200
+    eventually(lambda: not waits(node, "admin/future two"))
+    assert node.client.request("DELETE", path).status == 404
+    assert "not found" in browser.post("/admin/now/aside/drop/?key=admin/future%20two").text
+
+
+def waits(node: NodeProcess, key: str) -> bool:
+    return any(entry["key"] == key for entry in node.client.get("/gossip/aside").json["aside"])
 
 
 def test_every_page_opens(browser: Browser) -> None:

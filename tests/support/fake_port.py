@@ -91,6 +91,10 @@ class FakePort:
     def aside(self) -> list[Entry]:
         return self.waiting_for_their_time
 
+    async def drop_aside(self, key: str) -> None:
+        waiting = self.waiting_for_their_time
+        self.waiting_for_their_time = [entry for entry in waiting if entry.key != key]
+
     async def forget(self, node_id: str) -> None:
         self.views = [view for view in self.views if view.linked or view.record.node_id != node_id]
 

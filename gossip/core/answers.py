@@ -9,7 +9,10 @@ from gossip.core.links import Link
 from gossip.core.messages import PageRequest, SketchRequest, Want
 from gossip.core.replica import Replica
 from gossip.core.roots import Root
-from gossip.core.summary import CELLS
+from gossip.core.sketch import CELLS
+
+_SKETCHES = 4
+"""That may wait for the sake of one link: an honest peer asks for one at a time."""
 
 
 class Answers:
@@ -45,29 +48,35 @@ class Answers:
 
     def sketch(self, link: Link, request: SketchRequest) -> None:
         """Cells of a range; from the first one if our set is another than that of those before."""
-        if self._may(link):
+        if self._digests.waiting(link) >= _SKETCHES:
+            self._context.refuse("sketch-busy")
+        elif self._may(link):
             self._digests.with_sketch(
                 request.range,
                 min(request.size, CELLS),
-                lambda cells, root: self.send_cells(
-                    link, request.range, request.first if root == request.root else 0, cells, root
-                ),
+                lambda cells, root: self._send_cells(link, request, cells, root),
+                link,
             )
 
-    def send_cells(
-        self, link: Link, prefix: str, first: int, cells: Sequence[int], root: Root
+    def _send_cells(
+        self, link: Link, request: SketchRequest, cells: Sequence[int], root: Root
     ) -> None:
-        """Send cells from this one on."""
+        if link.closing:
+            return
         context = self._context
-        if not link.closing:
-            frame = context.encoder.cells(
-                prefix, first, cells[first:], root, context.now.wall, context.updates
-            )
-            context.send([link], frame)
+        first = request.first if root == request.root else 0
+        frame = context.encoder.cells(
+            request.range, first, cells[first:], root, context.now.wall, context.updates
+        )
+        context.send([link], frame)
 
     def want(self, link: Link, request: Want) -> None:
         """The entries that these elements stand for, where they are newer than the peer's."""
-        if not self._may(link):
+        if self._may(link):
+            self._digests.with_roots(lambda ours: self._send_wanted(link, request, ours.state))
+
+    def _send_wanted(self, link: Link, request: Want, root: Root | None) -> None:
+        if link.closing or root is None:
             return
         context, state = self._context, self._replica.state
         done = 0
@@ -84,7 +93,5 @@ class Answers:
         page = self._replica.page(newer(), context.config.limits.slice_entries)
         context.stats.pages_served += 1
         texts = [text for _, text in page]
-        frame = context.encoder.wanted(
-            texts, done, state.summary.root, context.now.wall, context.updates
-        )
+        frame = context.encoder.wanted(texts, done, root, context.now.wall, context.updates)
         context.send([link], frame)

@@ -30,6 +30,7 @@ from gossip.core.messages import (
     PageRequest,
     PeerList,
     Pulled,
+    Push,
     RootExchange,
     Roots,
     SketchRequest,
@@ -38,8 +39,9 @@ from gossip.core.messages import (
     Want,
     Wanted,
 )
-from gossip.core.packing import CELL, ITEM, unpack
+from gossip.core.packing import CELL, ITEM, packed_size, unpack
 from gossip.core.roots import Root
+from gossip.core.sketch import CELLS
 from gossip.core.wire import MALFORMED, WireEntry, to_json
 
 
@@ -232,7 +234,9 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
         case "page":
             return _page(data, hops, limits)
         case "want":
-            return _want(data, hops)
+            return _want(data, hops, limits)
+        case "push" if isinstance(data.entries, msgspec.Raw):
+            return Push(_entries(data.entries, hops), _root(data.root))
         case "members" if data.peers is not None:
             return _peer_list(data.peers, limits, held=True)
         case _:
@@ -266,6 +270,8 @@ def _sketch(data: _Object) -> SketchRequest | Cells:
     if first is None or not isinstance(data.range, str) or not _is_range(data.range):
         raise EnvelopeFault("data")
     if isinstance(data.cells, str) and root is not None:
+        if len(data.cells) > packed_size(CELLS, CELL):
+            raise EnvelopeFault("data")
         return Cells(data.range, first, tuple(unpack(data.cells, CELL)), root)
     if size is None or size <= first:
         raise EnvelopeFault("data")
@@ -279,10 +285,11 @@ def _held(data: _Object) -> Held:
     return Held(root, of)
 
 
-def _want(data: _Object, hops: object) -> Want | Wanted:
+def _want(data: _Object, hops: object, limits: Limits) -> Want | Wanted:
     if isinstance(data.entries, msgspec.Raw):
         return Wanted(_entries(data.entries, hops), _count(data.done) or 0, _root(data.root))
-    if not isinstance(data.items, str):
+    most = packed_size(limits.slice_entries, ITEM)
+    if not isinstance(data.items, str) or len(data.items) > most:
         raise EnvelopeFault("data")
     items = unpack(data.items, ITEM)
     return Want(tuple((item >> 56, item & 2**56 - 1) for item in items))

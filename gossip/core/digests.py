@@ -1,13 +1,15 @@
 """What we say of our own sets, brought up to date in slices before anybody is told (A1, A2, S5)."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Sequence
+
+import msgspec
 
 from gossip.core.context import Context
+from gossip.core.links import Link
 from gossip.core.messages import Roots
 from gossip.core.roots import Root
-from gossip.core.sketch import Sketch
+from gossip.core.sketch import CELLS, Sketch
 from gossip.core.state import StateMap
 
 _FOLD_SLICE = 1_500
@@ -21,30 +23,34 @@ Told = Callable[[Sequence[int], Root], None]
 """Takes the first cells of a range, and the root of the whole set that they belong to."""
 
 
+class _Job(msgspec.Struct):
+    """Somebody waits for the first `size` cells of a range."""
+
+    range: str
+    size: int
+    told: Told
+    link: Link
+
+
 class _RangeSketch:
     """The sketch of a part of the set, made on demand from a snapshot of it."""
 
-    def __init__(self, elements: Sequence[int], size: int, root: Root) -> None:
-        self._elements: Iterator[int] = iter(elements)
-        self._left = len(elements)
-        self._sketch = Sketch(size)
+    def __init__(self, prefix: str, elements: list[int], root: Root) -> None:
+        self.range = prefix
         self.root = root
+        """Of the whole set when it was made."""
+        self.sketch = Sketch(CELLS)
+        self._left = elements
 
-    def work(self) -> Sketch | None:
-        """Do one slice. The sketch when it is complete."""
-        self._sketch.toggle(islice(self._elements, _SKETCH_SLICE))
-        self._left -= _SKETCH_SLICE
-        return self._sketch if self._left <= 0 else None
+    def is_of(self, prefix: str, root: Root) -> bool:
+        """Whether it is still the sketch of this range."""
+        return self.range == prefix and (self.root == root or bool(self._left))
 
-
-class _Job:
-    """Somebody waits for the first `size` cells of a range."""
-
-    def __init__(self, prefix: str, size: int, told: Told) -> None:
-        self.prefix = prefix
-        self.size = size
-        self.told = told
-        self.making: _RangeSketch | None = None
+    def work(self) -> bool:
+        """Do one slice. True when it is complete."""
+        self.sketch.toggle(self._left[:_SKETCH_SLICE])
+        self._left = self._left[_SKETCH_SLICE:]
+        return not self._left
 
 
 class Digests:
@@ -55,6 +61,8 @@ class Digests:
         self._state = state
         self._when_folded: deque[Callable[[Roots], None]] = deque()
         self._jobs: deque[_Job] = deque()
+        self._range: _RangeSketch | None = None
+        """The last one made: a session asks for more and more of its cells."""
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:
         """Call back with our roots: at once, or when hashing has caught up."""
@@ -62,11 +70,18 @@ class Digests:
         if len(self._when_folded) == 1 and not self._jobs:
             self.work()
 
-    def with_sketch(self, prefix: str, size: int, told: Told) -> None:
-        """Call back with so many cells of the entries in this range, `""` for all of them."""
-        self._jobs.append(_Job(prefix, size, told))
+    def with_sketch(self, prefix: str, size: int, told: Told, link: Link) -> None:
+        """Call back with so many cells of the entries in this range, `""` for all of them.
+
+        For the sake of a link: not if it closes meanwhile.
+        """
+        self._jobs.append(_Job(prefix, size, told, link))
         if len(self._jobs) == 1 and not self._when_folded:
             self.work()
+
+    def waiting(self, link: Link) -> int:
+        """How many sketches wait for the sake of this link."""
+        return sum(job.link is link for job in self._jobs)
 
     @property
     def busy(self) -> bool:
@@ -75,7 +90,7 @@ class Digests:
 
     def work(self) -> None:
         """Do one slice; call back whoever waited for what is now complete."""
-        if not self.busy or not self._state.fold(_FOLD_SLICE, _FOLD_ROOM):
+        if not self.busy or not self._fold():
             return
         if self._when_folded:
             context = self._context
@@ -83,18 +98,26 @@ class Digests:
             actions, self._when_folded = self._when_folded, deque()
             for action in actions:
                 action(roots)
-        elif self._jobs:
+        elif self._jobs[0].link.closing:
+            self._jobs.popleft()
+        else:
             self._sketch(self._jobs[0])
+
+    def _fold(self) -> bool:
+        """True when the summary counts everything, and that took no more than a part of a slice."""
+        much = self._state.unfolded > _FOLD_SLICE // 4
+        return self._state.fold(_FOLD_SLICE, _FOLD_ROOM) and not much
 
     def _sketch(self, job: _Job) -> None:
         summary = self._state.summary
-        if not job.prefix:
-            root, sketch = summary.root, summary.sketch(_SKETCH_SLICE)
+        if not job.range:
+            sketch, root = summary.sketch(_SKETCH_SLICE), summary.root
         else:
-            if job.making is None:
-                elements = summary.elements(job.prefix)
-                job.making = _RangeSketch(elements, job.size, summary.root)
-            root, sketch = job.making.root, job.making.work()
+            if self._range is None or not self._range.is_of(job.range, summary.root):
+                elements = summary.elements(job.range)
+                self._range = _RangeSketch(job.range, elements, summary.root)
+            sketch = self._range.sketch if self._range.work() else None
+            root = self._range.root
         if sketch is not None:
             self._jobs.popleft()
             job.told(sketch.cells[: job.size], root)

@@ -144,6 +144,9 @@ class Notice(Effect, frozen=True):
 class More(Effect, frozen=True):
     """Work is left over: pass `Resumed` once everybody else had a turn (S5)."""
 
+    hold: bool = True
+    """What arrived is not worked off: take nothing from the link served last until then."""
+
 
 class Pause(Effect, frozen=True):
     """Take no frame of this link before this monotonic time: it is over its rate (R2)."""

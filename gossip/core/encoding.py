@@ -169,6 +169,14 @@ class Encoder:
         data = b'{"x":"want","entries":[%b],%b' % (b",".join(entries), to_json(tail)[1:])
         return self._frame(b"sync", data, 0, now, updates)
 
+    def push(self, entries: Sequence[bytes], root: Root, now: int, updates: int) -> bytes:
+        """Send what a peer lacks (A2)."""
+        data = b'{"x":"push","entries":[%b],"root":%b}' % (
+            b",".join(entries),
+            to_json(_root_field(root)),
+        )
+        return self._frame(b"sync", data, 0, now, updates)
+
     def held(self, mine: Root, yours: Root, now: int, updates: int) -> bytes:
         """Tell a peer that we do not take what we lack of its set (A1)."""
         data = {"x": "held", "root": _root_field(mine), "of": _root_field(yours)}

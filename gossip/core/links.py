@@ -59,8 +59,11 @@ class Link(msgspec.Struct, kw_only=True):
     duplicate_of: LinkId | None = None
     """The link that replaces this one as soon as it carries a frame (L2)."""
     pull_on: str | None = None
-    """The key behind which the next pull from it goes on: the last one made room for others, or
-    sketches could not tell what differs (A2)."""
+    """The key behind which the next pull from it goes on: the last one made room for others."""
+    compare_whole: bool = False
+    """Sketches could not tell what differs: the next session pulls its whole state (A2)."""
+    answered_at: float | None = None
+    """When its last round was answered with cells."""
     held_back: HeldBack | None = None
     window: float = 0.0
     frames: int = 0

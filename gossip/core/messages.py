@@ -156,6 +156,13 @@ class Wanted(msgspec.Struct, frozen=True):
     root: Root | None
 
 
+class Push(msgspec.Struct, frozen=True):
+    """`x: push`: what the sender found in a session that we lack."""
+
+    entries: Entries
+    root: Root | None
+
+
 class Held(msgspec.Struct, frozen=True):
     """`x: held`: the sender does not take what it lacks of our set (A1)."""
 
@@ -188,6 +195,7 @@ Body = (
     | Cells
     | Want
     | Wanted
+    | Push
     | Held
     | NamesRequest
     | Unknown

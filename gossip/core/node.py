@@ -4,7 +4,7 @@
 machine whose business it is: `Membership` (what is said of members), `Repair` (roots and pulls) or
 `Replica` (entries). `Contacts` hears of dials and connections, `Silence` looks at what is missing.
 It works in slices: where `More` is among the effects, the caller passes `Resumed` after everybody
-else had a turn, and no further frame before that.
+else had a turn; where it says `hold`, no further frame of that link before that.
 """
 
 from collections.abc import Callable, Iterator
@@ -59,6 +59,7 @@ from gossip.core.messages import (
     Page,
     PageRequest,
     PeerList,
+    Push,
     RootExchange,
     SketchRequest,
     Want,
@@ -109,6 +110,7 @@ class Node:
         )
         self._data_seen = History(config.max_message_history, config.cleanup_timeout)
         self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
+        self._resume_due = False
         self._handlers = self._event_handlers()
         self._timers: dict[str, Callable[[], None]] = {
             FLUSH_TIMER: self._replica.flush,
@@ -134,14 +136,19 @@ class Node:
         self._route(event)
         if self._replica.busy:
             self._replica.work()
-        if self._repair.busy:
+        if self._repair.busy and (isinstance(event, Resumed) or not self._resume_due):
+            # A slice for each turn of the others, not one for each of their frames.
             self._repair.work()
         if self._plain.busy:
             self._plain.work()
+        if isinstance(event, Resumed):
+            self._resume_due = False
         if not context.stopping:
             self._replica.flush_soon()
-            if self._replica.busy or self._repair.busy or self._plain.busy:
-                context.emit(More())
+            hold = self._replica.busy or self._plain.busy
+            if hold or self._repair.busy:
+                self._resume_due = True
+                context.emit(More(hold))
         return context.drain()
 
     def _route(self, event: Event) -> None:
@@ -445,6 +452,8 @@ class Node:
                 self._repair.page(link, exchange)
             case Cells():
                 self._repair.cells(link, exchange)
+            case Push():
+                self._repair.pushed(link, exchange)
             case Wanted():
                 self._repair.wanted(link, exchange)
             case Held():

@@ -14,6 +14,11 @@ def pack(numbers: Iterable[int], width: int) -> str:
     return b64encode(b"".join(number.to_bytes(width, "big") for number in numbers)).decode()
 
 
+def packed_size(count: int, width: int) -> int:
+    """Characters that so many numbers take."""
+    return (count * width + 2) // 3 * 4
+
+
 def unpack(text: str, width: int) -> list[int]:
     """The inverse. Raises `ValueError`."""
     packed = b64decode(text, validate=True)

@@ -17,10 +17,23 @@ from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.events import LinkId
 from gossip.core.links import Link
-from gossip.core.messages import Cells, Held, Page, PageRequest, Roots, SketchRequest, Want, Wanted
+from gossip.core.messages import (
+    Cells,
+    Held,
+    Page,
+    PageRequest,
+    Push,
+    Roots,
+    SketchRequest,
+    Want,
+    Wanted,
+)
 from gossip.core.replica import Replica
 from gossip.core.roots import far_more
 from gossip.core.sessions import Differences, Session, Snapshot, first_cells
+
+_ROUND_TRIP = 1.0
+"""Seconds in which two rounds count as begun at the same time. A guess."""
 
 S = TypeVar("S", bound=Session)
 
@@ -105,11 +118,9 @@ class Repair:
         elif far_more(theirs, ours.state):
             self._send_roots(link, ours, answer=True)
         elif self._session is None or self._session.link is not link:
-            self._digests.with_sketch(
-                "",
-                first_cells(ours.state, theirs),
-                lambda cells, root: self._answers.send_cells(link, "", 0, cells, root),
-            )
+            link.answered_at = self._context.now.monotonic
+            size = first_cells(ours.state, theirs)
+            self._answers.sketch(link, SketchRequest("", 0, size, None))
 
     def ask(self, link: Link) -> None:
         """Begin a round with this peer (S4): tell it our roots."""
@@ -176,7 +187,9 @@ class Repair:
             context.send([link], frame)
 
     def _again(self, last: float | None) -> bool:
-        return last is None or self._context.now.monotonic - last >= self._context.config.interval
+        """Whether about an interval passed since: rounds come early by what latency differs."""
+        context = self._context
+        return last is None or context.now.monotonic - last >= context.config.interval * 0.9
 
     def _differs(self, link: Link, ours: Roots) -> bool:
         return link.differs(ours.state, self._context.now.monotonic)
@@ -213,7 +226,7 @@ class Repair:
         if far_more(theirs, ours.state):
             link.pulled_at = self._context.now.monotonic
             self._send_roots(link, ours, answer=True)
-        elif far_more(ours.state, theirs) or link.pull_on is not None:
+        elif far_more(ours.state, theirs) or link.pull_on is not None or link.compare_whole:
             snapshot = self._opened(Snapshot, link)
             snapshot.begin(theirs)
         else:
@@ -229,19 +242,27 @@ class Repair:
         """Cells came: that a session asked for, or the answer to a round of ours."""
         self._heard(link, Roots(cells.root, link.roots.members))
         session = self._session
-        if isinstance(session, Differences) and session.link is link:
-            session.cells(cells)
-        elif session is not None or link.pull_on is not None:
+        if session is not None and session.link is link:
+            if isinstance(session, Differences):
+                session.cells(cells)
+        elif session is not None or link.pull_on is not None or link.compare_whole:
             self.with_roots(lambda ours: self._want_if_different(link, ours))
-        elif not cells.range and not cells.first and self._again(link.pulled_at):
+        elif not cells.range and not cells.first and not self._leaves_it_to(link):
             self.with_roots(lambda ours: self._begin_with_cells(link, cells, ours))
 
+    def _leaves_it_to(self, link: Link) -> bool:
+        """Whether both began a round at the same time, and the peer is the one to go on."""
+        now = self._context.now.monotonic
+        answered = link.answered_at is not None and now - link.answered_at < _ROUND_TRIP
+        return answered and self._context.config.node_id > (link.peer or "")
+
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:
-        if self._session is None and ours.state is not None and self._differs(link, ours):
+        again = self._session is None and self._again(link.pulled_at)
+        if again and ours.state is not None and self._differs(link, ours):
             self._opened(Differences, link).begin_with(cells, ours.state)
 
     def page(self, link: Link, page: Page) -> None:
-        """A page came: that a session asked for, or what the peer found that we lack."""
+        """A page came."""
         session = self._session
         if isinstance(session, Snapshot) and session.link is link:
             session.page(page)
@@ -251,10 +272,13 @@ class Repair:
     def wanted(self, link: Link, wanted: Wanted) -> None:
         """Entries came that a session asked for."""
         session = self._session
-        if isinstance(session, Differences) and session.link is link:
-            session.wanted(wanted)
-        else:
+        mine = isinstance(session, Differences) and session.link is link
+        if not (mine and isinstance(session, Differences) and session.wanted(wanted)):
             self._replica.receive(link, wanted.entries, wanted.root)
+
+    def pushed(self, link: Link, push: Push) -> None:
+        """A peer that has a session with us found that we lack these."""
+        self._replica.receive(link, push.entries, push.root)
 
     def held(self, link: Link, held: Held) -> None:
         """A peer does not take what it lacks of our set: it is not offered again and again (A1)."""

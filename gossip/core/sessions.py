@@ -2,14 +2,17 @@
 
 Theory of operation. `Differences` asks for the first cells of the peer's sketch and compares them
 with ours, asks for more of them while they are too few, and for the sketches of sixteen parts of
-the set where even the largest sketch is too small. `Snapshot` pulls the whole state, page by page
-in the order of keys, where the peer has far more than we. Whoever lacks much thus sets the pace.
+the set where even the largest sketch is too small. What comes when nobody waits for it, such as the
+late answer to an earlier session, is no part of the session. `Snapshot` pulls the whole state, page
+by page in the order of keys, where the peer has far more than we. Whoever lacks much thus sets the
+pace.
 
 The peer that is asked keeps nothing between two frames (A3, `answers`), so a frame that was lost
 costs a time-out and no more: the next round begins anew.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from enum import Enum, auto
 
 from gossip.core.context import Context
 from gossip.core.digests import Digests
@@ -18,12 +21,9 @@ from gossip.core.links import Link
 from gossip.core.messages import Cells, Page, Roots, Wanted
 from gossip.core.replica import Replica
 from gossip.core.roots import Root
-from gossip.core.sketch import difference, enough
-from gossip.core.summary import CELLS, element_of, same_key
+from gossip.core.sketch import CELLS, difference, enough
+from gossip.core.summary import element_of, same_key
 
-_PROMISED = 1.1, 1_000
-"""A pull ends when it brought so many times what was promised, and so many more: writes go on
-meanwhile, and a liar's state may have no end."""
 _FIRST_CELLS = 24
 """Enough for some twenty differences, in one packet."""
 _RANGE_CELLS = 256
@@ -103,9 +103,14 @@ class Snapshot(Session):
     """Pull the whole state."""
 
     def begin(self, theirs: Root) -> None:
-        """Ask for the first page, or go on where the last session had to make room."""
-        self._left = int(theirs.n * _PROMISED[0]) + _PROMISED[1]
+        """Ask for the first page, or go on where the last session had to make room.
+
+        It ends when it brought a tenth more than was promised, and a thousand: writes go on
+        meanwhile, and a liar's state may have no end.
+        """
+        self._left = theirs.n * 11 // 10 + 1_000
         self._request(self.link.pull_on)
+        self.link.compare_whole = False
 
     def _request(self, after: str | None) -> None:
         context = self._context
@@ -136,6 +141,20 @@ class Snapshot(Session):
         self.end()
 
 
+class _Phase(Enum):
+    """What a session waits for."""
+
+    CELLS = auto()
+    COMPARISON = auto()
+    """Of the cells that came, with ours, which takes some slices."""
+    ENTRIES = auto()
+    APPLIED = auto()
+    """The entries that came."""
+    ROOM = auto()
+    """On the link, for what the peer lacks."""
+    END = auto()
+
+
 class Differences(Session):
     """Find the differences, and settle them both ways."""
 
@@ -150,15 +169,15 @@ class Differences(Session):
         self.cells(cells)
 
     def _prepare(self, ours: Root, theirs: Root) -> None:
+        self._phase = _Phase.CELLS
         self._ranges = [""]
         self._cells: list[int] = []
         self._cells_of = theirs
         self._cells_left = _PATIENCE * (ours.n + theirs.n) + 2 * CELLS
         self._wanted: Sequence[tuple[int, int]] = ()
         """Elements that we lack, each with the version that we hold of its key, or 0."""
-        self._ours: list[int] = []
-        """Elements that the peer lacks."""
-        self._pushing = False
+        self._lacking: Iterator[Entry] = iter(())
+        """Entries that the peer lacks."""
         self._compared: tuple[Root, Root] | None = None
         """Our root and theirs when differences were found first."""
         self._pushed = False
@@ -166,6 +185,7 @@ class Differences(Session):
     # Comparing
 
     def _request(self, size: int) -> None:
+        self._phase = _Phase.CELLS
         context = self._context
         self._ask(
             context.encoder.sketch_request(
@@ -180,17 +200,28 @@ class Differences(Session):
 
     def cells(self, answer: Cells) -> None:
         """Cells came: those that we asked for, or all again because the peer's set changed."""
-        if answer.range != self._ranges[-1] or answer.first not in (0, len(self._cells)):
+        goes_on = answer.first == len(self._cells) and answer.root == self._cells_of
+        if (
+            self._phase is not _Phase.CELLS
+            or answer.range != self._ranges[-1]
+            or not (goes_on or answer.first == 0)
+        ):
+            self._context.refuse("answer-late")
             return
         size = answer.first + len(answer.cells)
         self._cells_left -= len(answer.cells)
-        if not answer.cells or size > CELLS or self._cells_left < 0:
+        if (
+            size <= (len(self._cells) if answer.first else 0)
+            or size > CELLS
+            or self._cells_left < 0
+        ):
             self._give_up()
             return
+        self._phase = _Phase.COMPARISON
         self._deadline = float("inf")
         self._cells = [*self._cells[: answer.first], *answer.cells]
         self._cells_of = answer.root
-        self._digests.with_sketch(answer.range, len(self._cells), self._compare)
+        self._digests.with_sketch(answer.range, size, self._compare, self.link)
 
     def _compare(self, ours: Sequence[int], root: Root) -> None:
         if self._ended:
@@ -200,9 +231,8 @@ class Differences(Session):
             self._compared = self._compared or (root, self._cells_of)
             self._settle(found)
         elif found is not None:
-            if not self._ranges[-1] and root != self._cells_of:
-                # Elements that coincide: only the entries themselves tell (see `summary`).
-                self.link.pull_on = ""
+            # Where elements coincide only the entries themselves tell (see `summary`).
+            self.link.compare_whole = not self._ranges[-1] and root != self._cells_of
             self._begin_next_range()
         elif self._overdue():
             self.end()
@@ -220,6 +250,7 @@ class Differences(Session):
         self._request(_RANGE_CELLS)
 
     def _begin_next_range(self) -> None:
+        self._phase = _Phase.END
         self._ranges.pop()
         if self._ranges and not self._overdue():
             self._begin_range()
@@ -230,58 +261,64 @@ class Differences(Session):
 
     def _hold_back(self, roots: Roots) -> None:
         """All is done. If that changed nothing, the rest is what we do not take (A1)."""
-        if self._compared is not None and roots.state == self._compared[0] and not self._ended:
-            ours, theirs = self._compared
+        if self._ended or self._compared is None:
+            return
+        ours, theirs = self._compared
+        if roots.state == ours and not self._overdue():
             context = self._context
-            now = context.now
-            self.link.hold_back(theirs, ours, now.monotonic, context.config)
-            if not self.link.closing:
-                frame = context.encoder.held(ours, theirs, now.wall, context.updates)
-                context.send([self.link], frame)
+            self.link.hold_back(theirs, ours, context.now.monotonic, context.config)
+            frame = context.encoder.held(ours, theirs, context.now.wall, context.updates)
+            context.send([self.link], frame)
         self.end()
 
     # Exchanging
 
     def _settle(self, found: set[int]) -> None:
         summary = self._replica.state.summary
-        self._ours = [element for element in found if summary.key_of(element) is not None]
-        held = {same_key(element): element for element in self._ours}
+        ours = [element for element in found if summary.key_of(element) is not None]
+        versions = {same_key(element): self._version_of(element) for element in ours}
+        self._lacking = filter(None, map(self._entry, ours))
         self._wanted = [
-            (element, self._version_of(held.get(same_key(element))))
-            for element in found.difference(self._ours)
+            (element, versions.get(same_key(element), 0)) for element in found.difference(ours)
         ]
-        self._ask_wanted()
+        self._go_on()
 
-    def _ask_wanted(self) -> None:
+    def _go_on(self) -> None:
         """Ask for the next of what we lack; then push what the peer lacks."""
-        if self._ended:
-            return
         context = self._context
         if self._overdue():
             self.end()
         elif self._wanted:
+            self._phase = _Phase.ENTRIES
             batch = self._wanted[: context.config.limits.slice_entries]
             self._ask(context.encoder.want(batch, context.now.wall, context.updates))
         else:
+            self._phase = _Phase.ROOM
             self._deadline = self._ends
-            self._lacking = filter(None, map(self._entry, self._ours))
-            self._pushing = True
 
-    def wanted(self, answer: Wanted) -> None:
-        """Some of what we wanted came."""
-        self._deadline = self._context.now.monotonic + self._context.config.pull_timeout
+    def wanted(self, answer: Wanted) -> bool:
+        """Some of what we wanted came. False where nobody waits for it."""
+        if self._phase is not _Phase.ENTRIES:
+            return False
+        self._phase = _Phase.APPLIED
+        self._deadline = float("inf")
 
         def applied() -> None:
+            if self._ended:
+                return
             if answer.done <= 0:
                 self._give_up()
+                return
             self._wanted = self._wanted[answer.done :]
-            self._ask_wanted()
+            self._go_on()
 
         self._replica.receive(self.link, answer.entries, answer.root, done=applied)
+        return True
 
     @property
     def busy(self) -> bool:
-        return self._pushing and not self._ended and self.link.blocked_since is None
+        waits = self._phase is _Phase.ROOM and not self._ended
+        return waits and self.link.blocked_since is None
 
     def work(self) -> None:
         """Push a page of what the peer lacks, then see to the next range."""
@@ -289,17 +326,16 @@ class Differences(Session):
             return
         context = self._context
         page = self._replica.page(self._lacking, context.config.limits.slice_entries)
-        if page:
+        if not page:
+            self._begin_next_range()
+        elif self._overdue():
+            self.end()
+        else:
             self._pushed = True
             texts = [text for _, text in page]
             root = self._replica.state.summary.root
-            context.send(
-                [self.link],
-                context.encoder.page(texts, None, root, context.now.wall, context.updates),
-            )
-            return
-        self._pushing = False
-        self._begin_next_range()
+            frame = context.encoder.push(texts, root, context.now.wall, context.updates)
+            context.send([self.link], frame)
 
     def _entry(self, element: int) -> Entry | None:
         """The entry of ours that this element stands for, unless it was replaced meanwhile."""
@@ -308,6 +344,6 @@ class Differences(Session):
         entry = None if key is None else state.get(key)
         return entry if entry is not None and element_of(entry) == element else None
 
-    def _version_of(self, element: int | None) -> int:
-        entry = None if element is None else self._entry(element)
+    def _version_of(self, element: int) -> int:
+        entry = self._entry(element)
         return 0 if entry is None else entry.version

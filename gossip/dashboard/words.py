@@ -154,6 +154,7 @@ COUNTERS = (
 
 REFUSED = {
     "answer-blocked": "Requests for data on a blocked connection",
+    "answer-late": "Answers that nobody waits for any more",
     "api-endpoint": "Members whose HTTP address is not usable",
     "aside": "Updates from the future, set aside until their time",
     "aside-dropped": "Updates from the future that the operator does not want",
@@ -189,6 +190,7 @@ REFUSED = {
     "pull-timeout": "Answers that did not come in time",
     "rate": "Connections that sent too much for too long",
     "record": "Introductions that are not as they should be",
+    "sketch-busy": "Requests for sketches while others wait",
     "size": "Frames that are too large",
     "type": "Unknown types of messages",
     "value-json": "Values that are not JSON",

@@ -359,9 +359,10 @@ class Driver:
         if self._node.get(entry.key) is entry:
             self.feed.entry(entry)
 
-    def _note_more(self, _: More) -> None:
+    def _note_more(self, effect: More) -> None:
         self._more = True
-        self._inbox.hold()
+        if effect.hold:
+            self._inbox.hold()
 
     def _dismiss_writers(self) -> None:
         """Answer who still waits. What the journal has been given it commits when it closes."""

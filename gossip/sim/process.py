@@ -56,6 +56,7 @@ class Process:
         self._timers: dict[str, int] = {}
         self._paused: dict[events.LinkId, float] = {}
         self._resuming = False
+        self._holding = False
         self._held_back: deque[tuple[End, bytes]] = deque()
         """Frames that came while the node had work left over."""
         self._journal = Journal(
@@ -136,7 +137,7 @@ class Process:
         now, until = self._world.scheduler.now, self._paused.get(end.link, 0.0)
         if now < until:
             self._world.scheduler.at(until, self.received, end, frame)
-        elif self._resuming:
+        elif self._holding:
             self._held_back.append((end, frame))
         elif end.open:
             self.feed(events.FrameReceived(end.link, frame))
@@ -178,15 +179,16 @@ class Process:
     def _note(self, effect: effects.Notice) -> None:
         self._world.notices.append(Noticed(self._world.scheduler.now, self.name, effect))
 
-    def _yield(self, _: effects.More) -> None:
+    def _yield(self, effect: effects.More) -> None:
+        self._holding = self._holding or effect.hold
         if not self._resuming:
             self._resuming = True
             self._world.scheduler.after(self._world.conditions.yielding, self._resume)
 
     def _resume(self) -> None:
-        self._resuming = False
+        self._resuming = self._holding = False
         self.feed(events.Resumed())
-        while self._held_back and not self._resuming:
+        while self._held_back and not self._holding:
             self.received(*self._held_back.popleft())
 
     def _keep_incarnation(self, effect: effects.KeepIncarnation) -> None:

@@ -4,15 +4,18 @@ from collections.abc import Iterable
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
+from gossip.core import digests
+from gossip.core.effects import More
 from gossip.core.entries import Entry
-from gossip.core.events import LinkBlocked, LinkId, LinkWritable
+from gossip.core.events import FrameReceived, LinkBlocked, LinkId, LinkWritable, Resumed
 from gossip.core.packing import CELL, ITEM, pack, unpack
 from gossip.core.sketch import Sketch
 from gossip.core.summary import element_of
 from tests.support.core import Subject, kinds, sent, stored
-from tests.support.frames import WALL, Frame, exchange, heartbeat, join, root, wire
+from tests.support.frames import WALL, Frame, exchange, heartbeat, join, root, sync, wire
 from tests.support.pair import LINK, Pair
 
 COMMON = [Entry(f"key {number:05}", 1, b"1") for number in range(3_000)]
@@ -54,10 +57,12 @@ def test_a2_of_two_versions_of_a_key_only_the_newer_travels() -> None:
     assert len(pair.travelled) == 10
 
 
-def test_e3_a_tie_is_settled_by_the_order_of_entries() -> None:
+@pytest.mark.parametrize("swapped", [False, True])
+def test_e3_a_tie_is_settled_by_the_order_of_entries(swapped: bool) -> None:
     pair = Pair()
-    pair.differ([Entry("key", 5, b"1")], [Entry("key", 5, b"2")])
-    pair.round()
+    sides = [[Entry("key", 5, b"1")], [Entry("key", 5, b"2")]]
+    pair.differ(*(reversed(sides) if swapped else sides))
+    pair.round(pair.ours)
     assert pair.equal
 
 
@@ -80,7 +85,20 @@ def test_a2_more_differences_than_fit_the_first_cells_take_more_cells() -> None:
     assert sizes == sorted(sizes)
 
 
-def test_a2_more_than_fit_the_largest_sketch_are_found_range_by_range() -> None:
+def test_a2_as_many_cells_come_first_as_the_counts_want() -> None:
+    pair = Pair(*COMMON)
+    pair.differ(entries(range(4_000, 4_100), version=1), [])
+    pair.round(pair.ours)
+    assert pair.equal
+    [first, *_] = pair.exchanged("sketch")
+    assert len(unpack(first["cells"], CELL)) == 24 + 150
+
+
+def test_a2_more_than_fit_the_largest_sketch_are_found_range_by_range(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Every range takes several slices.
+    monkeypatch.setattr(digests, "_SKETCH_SLICE", 50)
     pair = Pair(*COMMON)
     pair.differ(entries(range(1_500), version=2), entries(range(1_500, 3_000), version=2))
     pair.round()
@@ -178,11 +196,19 @@ def test_a2_cells_that_nobody_asked_for_are_no_part_of_the_session() -> None:
     assert subject.refused["pull-endless"] == 0
 
 
-@pytest.mark.parametrize("count", [0, 4_097])
+@pytest.mark.parametrize("count", [0, 4_096])
 def test_r2_no_cells_or_too_many_end_the_session(count: int) -> None:
     subject = comparing()
-    assert sent(subject.receive(1, cells_frame([0] * count))) == []
+    assert kinds(subject.receive(1, cells_frame([1] * 24)), 1) == ["sketch"]
+    assert sent(subject.receive(1, cells_frame([0] * count, first=24))) == []
     assert subject.refused["pull-endless"] == 1
+
+
+def test_r2_cells_of_another_set_are_not_mixed_with_those_before() -> None:
+    subject = comparing()
+    subject.receive(1, cells_frame([1] * 24))
+    assert sent(subject.receive(1, cells_frame([1] * 24, first=24, root=root(8)))) == []
+    assert subject.refused["answer-late"] == 1
 
 
 def test_r2_cells_that_never_tell_are_not_asked_for_without_end() -> None:
@@ -273,6 +299,46 @@ def test_a3_a_want_names_elements_that_are_gone_or_too_old() -> None:
     assert answer["data"]["done"] == 3
 
 
+def test_a3_more_cells_than_there_are_cannot_be_had() -> None:
+    subject = Subject()
+    subject.hold(*COMMON[:10])
+    subject.joined(1, "a", root=root(1))
+    request = asked("sketch", range="", first=0, size=10_000)
+    [answer] = sent(subject.receive(1, request), 1)
+    assert len(unpack(answer["data"]["cells"], CELL)) == 4_096
+
+
+def test_s5_requests_for_sketches_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "_SKETCH_SLICE", 2)
+    subject = Subject()
+    subject.hold(*COMMON[:300])
+    subject.joined(1, "a", root=root(1))
+    for number in range(20):
+        request = asked("sketch", range=f"{number % 16:x}", first=0, size=24)
+        subject.step(FrameReceived(LinkId(1), msgspec.json.encode(request)))
+    assert subject.refused["sketch-busy"] == 16
+
+
+def test_s5_a_node_at_work_for_one_peer_serves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digests, "_SKETCH_SLICE", 2)
+    subject = Subject()
+    subject.hold(*COMMON[:300])
+    subject.joined(1, "a", root=root(1))
+    request = asked("sketch", range="0", first=0, size=24)
+    [more] = subject.step(FrameReceived(LinkId(1), msgspec.json.encode(request)))
+    assert more == More(hold=False)
+    making = subject.node._repair._digests._range
+    assert making is not None
+    # Frames cost no slice of that work, however many come.
+    elements = len(making._left)
+    for number in range(10):
+        frame = msgspec.json.encode(sync("a", COMMON[number]))
+        subject.step(FrameReceived(LinkId(1), frame))
+    assert len(making._left) == elements
+    subject.step(Resumed())
+    assert len(making._left) == elements - 2
+
+
 def test_a3_no_answer_is_longer_than_a_frame() -> None:
     subject = Subject()
     large = [Entry(f"{number}", 1, b'"%b"' % (b"x" * 100_000)) for number in range(5)]
@@ -297,6 +363,7 @@ def test_a3_no_answer_is_longer_than_a_frame() -> None:
         {"range": "", "first": 0, "size": 2.5},
         {"range": "", "first": 0, "cells": "*", "root": root(1)},
         {"range": "", "first": 0, "cells": "AAAA", "root": root(1)},
+        {"range": "", "first": 0, "cells": pack([1] * 4_097, CELL), "root": root(1)},
     ],
 )
 def test_r2_a_malformed_sketch_is_a_fault(fields: Frame) -> None:
@@ -306,7 +373,7 @@ def test_r2_a_malformed_sketch_is_a_fault(fields: Frame) -> None:
     assert subject.refused["data"] == 1
 
 
-@pytest.mark.parametrize("items", [None, 5, "*", "AAAA"])
+@pytest.mark.parametrize("items", [None, 5, "*", "AAAA", pack([1] * 501, ITEM)])
 def test_r2_a_malformed_want_is_a_fault(items: object) -> None:
     subject = Subject()
     subject.joined(1, "a")

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from gossip.core.entries import Entry
 from gossip.core.roots import Root
-from gossip.core.sketch import Sketch
-from gossip.core.summary import CELLS, Summary, element_of, same_key
+from gossip.core.sketch import CELLS, Sketch
+from gossip.core.summary import Summary, element_of, same_key
 
 ENTRIES = [Entry(f"key {number}", 1, b"1") for number in range(300)]
 
@@ -66,5 +66,5 @@ def test_a2_ranges_part_the_set() -> None:
 
 def test_s5_a_sketch_is_made_in_slices() -> None:
     counted = summary(*ENTRIES)
-    assert counted.sketch(200) is None
-    assert counted.sketch(200) is not None
+    # The last slice is one of its own: who waits for the sketch has work to do with it.
+    assert [counted.sketch(200) is not None for _ in range(3)] == [False, False, True]

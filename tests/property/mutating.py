@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.packing import CELL, ITEM, pack
 from tests.support.frames import (
     WALL,
     Frame,
@@ -24,6 +25,7 @@ from tests.support.frames import (
     plain_join,
     root,
     sync,
+    wire,
 )
 
 LEARNED = 200
@@ -114,6 +116,8 @@ class Mutator:
 
     def _exchange(self, sender: str, _ttl: int) -> Frame:
         rng, roots = self._rng, self._roots()
+        if rng.random() < 0.5:
+            return self._session(sender, roots)
         match rng.randrange(5):
             case 0:
                 return exchange(sender, "root", answer=rng.random() < 0.5, **roots)
@@ -127,6 +131,29 @@ class Mutator:
             case _:
                 peers = [{"id": rng.choice(PEERS), "gossipEndpoint": "ws://m.example/ws"}]
                 return exchange(sender, "members", peers=peers)
+
+    def _session(self, sender: str, roots: dict[str, Any]) -> Frame:
+        """What two peers say in a session of repair (A2)."""
+        rng = self._rng
+        common = {"range": rng.choice(["", "", "a", "0f"]), "first": rng.choice([0, 0, 24])}
+        entries = [wire(entry) for entry in self._entries()]
+        match rng.randrange(6):
+            case 0:
+                size = rng.choice([1, 24, 96, 5_000])
+                return exchange(sender, "sketch", size=size, root=roots["root"], **common)
+            case 1:
+                cells = pack([rng.getrandbits(88) for _ in range(rng.choice([0, 1, 24]))], CELL)
+                return exchange(sender, "sketch", cells=cells, root=roots["root"], **common)
+            case 2:
+                items = pack([rng.getrandbits(120) for _ in range(rng.randrange(4))], ITEM)
+                return exchange(sender, "want", items=items)
+            case 3:
+                done = rng.randrange(4)
+                return exchange(sender, "want", entries=entries, done=done, root=roots["root"])
+            case 4:
+                return exchange(sender, "push", entries=entries, root=roots["root"])
+            case _:
+                return exchange(sender, "held", root=roots["root"], of=self._root())
 
     def _roots(self) -> dict[str, Any]:
         return {"root": self._root(), "mroot": self._root()}

@@ -20,7 +20,9 @@ from tests.support.core import config, strict_json
 LIMITS = Limits(depth=64)
 names = texts.filter(bool)
 versions = st.integers(1, MAX_VERSION)
-roots = st.builds(Root, st.integers(0, 10**7), st.integers(0, MODULUS - 1))
+roots = st.builds(
+    Root, st.integers(0, 10**7), st.integers(0, MODULUS - 1), st.integers(0, 2**53 - 1)
+)
 both_roots = st.builds(Roots, st.none() | roots, st.none() | roots)
 entries = st.builds(
     Entry,

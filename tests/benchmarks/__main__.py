@@ -10,12 +10,28 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.benchmarks import admin, cost, failures, machine, mixed, report, spreading, throughput
+from tests.benchmarks import (
+    admin,
+    cost,
+    failures,
+    machine,
+    mixed,
+    repairing,
+    report,
+    spreading,
+    throughput,
+)
 from tests.soak.record import read
 
 RUNS = 3
 CASES: dict[str, Callable[[], dict[str, float]]] = (
-    spreading.CASES | failures.CASES | mixed.CASES | throughput.CASES | cost.CASES | admin.CASES
+    spreading.CASES
+    | failures.CASES
+    | mixed.CASES
+    | throughput.CASES
+    | cost.CASES
+    | admin.CASES
+    | repairing.CASES
 )
 
 
@@ -31,7 +47,7 @@ def main() -> None:
     described = machine.describe()
     figures = measure(names, options.runs)
     print(described)
-    print("\n".join(report.table(figures)))
+    print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
         options.write.write_text(report.document(figures, described, read()))
 

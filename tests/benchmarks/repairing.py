@@ -6,8 +6,9 @@ and the next round finds them.
 """
 
 import random
+import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import msgspec
@@ -23,6 +24,10 @@ from gossip.sim.network import End
 LATENCY = 0.05
 VALUE = 200
 """Bytes of a value."""
+HELD = 10_000, 100_000
+DIFFERING = 0, 1, 10, 100, 1_000, 10_000
+FIELDS = "besides", "frames", "round_trips", "cpu"
+
 _BEFORE = EPOCH - 1_000_000
 _ID = 66
 """Bytes of a node id, which the names of simulated hosts are shorter than."""
@@ -120,3 +125,59 @@ def _counted(cluster: Cluster, cost: Cost) -> Iterator[None]:
         yield
     finally:
         network.send = send  # type: ignore[method-assign]
+
+
+def repair() -> dict[str, float]:
+    """Every combination of `HELD`, `DIFFERING` and both kinds of difference."""
+    figures = {}
+    for held, differing, changed in _combinations():
+        cost = session(held, differing, changed=changed)
+        for field in FIELDS:
+            figures[_figure(held, differing, changed, field)] = getattr(cost, field)
+    return figures
+
+
+def table(figures: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    """Markdown lines, if it was measured."""
+    if _figure(HELD[0], 0, False, "besides") not in figures:
+        return
+    yield "\n## Repair, two nodes in simulation\n"
+    yield (
+        "| entries at both | differences | bytes besides the entries | aim | met | frames |"
+        " round trips | processor time |"
+    )
+    yield "|---|---|---|---|---|---|---|---|"
+    for held, differing, changed in _combinations():
+        besides, frames, round_trips, cpu = (
+            statistics.median(figures[_figure(held, differing, changed, field)]) for field in FIELDS
+        )
+        # A changed entry is two differences of the sets: the old one and the new one.
+        aim = 60 * differing * (2 if changed else 1) + 1_000 if differing else 300
+        aimed = differing <= 1_000
+        yield (
+            f"| {held:,} | {_words(differing, changed)} | {besides:,.0f} B |"
+            f" {f'{aim:,} B' if aimed else ''} |"
+            f" {('yes' if besides <= aim else '**missed**') if aimed else ''} |"
+            f" {frames:.0f} | {round_trips:.1f} | {cpu * 1e3:.0f} ms |"
+        )
+
+
+def _combinations() -> Iterator[tuple[int, int, bool]]:
+    for held in HELD:
+        for differing in DIFFERING:
+            yield held, differing, False
+            if differing:
+                yield held, differing, True
+
+
+def _figure(held: int, differing: int, changed: bool, field: str) -> str:
+    return f"repair {held} {differing} {'changed' if changed else 'missing'} {field}"
+
+
+def _words(differing: int, changed: bool) -> str:
+    if not differing:
+        return "none"
+    return f"{differing:,} {'changed' if changed else 'missing'}"
+
+
+CASES = {"repair": repair}

@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-crash prove-hostile clean
+.PHONY: help run test check format bench soak prove-convergence prove-crash prove-hostile prove-state clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -50,6 +50,9 @@ soak: venv-dev ## Break eight real nodes on purpose for SOAK_SECONDS; ARGS are p
 
 prove-convergence: venv-dev ## Run the long simulations, resuming where they stopped
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_convergence
+
+prove-state: venv-dev ## Run hours of everything that may happen to the state, resuming
+	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_state $(ARGS)
 
 prove-crash: venv-dev ## Kill nodes at random instants, resuming where it stopped
 	@$(CLEAN) $(BIN)/python -m tests.crash.prove_crash $(ARGS)

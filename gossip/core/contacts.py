@@ -144,6 +144,9 @@ class Contacts:
             else:
                 if code == CloseCode.OWN_ID:
                     self._id_taken(link.dialed)
+                elif code == CloseCode.CLOCK:
+                    beyond = int(self._config.max_clock_skew * 1000) + 1
+                    self._context.clocks.disagrees(link.dialed, -beyond, now)
                 self._failed(link.dialed)
         if link.peer is None or self._links.linked(link.peer):
             return

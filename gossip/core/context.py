@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from random import Random
 
+from gossip.core.clocks import Clocks
 from gossip.core.config import Config
 from gossip.core.effects import CloseLink, Effect, Notice, NoticeKind, Send, SetTimer
 from gossip.core.encoding import Encoder
@@ -21,6 +22,7 @@ class CloseCode:
     DUPLICATE = 4409
     OWN_ID = 4410
     SLOW_READER = 4413
+    CLOCK = 4425
     OVER_RATE = 4429
 
 
@@ -34,6 +36,7 @@ class Context:
         self.stats = Stats()
         self.links = Links(config)
         self.members = Members(config)
+        self.clocks = Clocks(config, self.members)
         self.encoder = Encoder(config, rng)
         self.me = PeerRecord(
             node_id=config.node_id,

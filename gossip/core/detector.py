@@ -38,19 +38,3 @@ def is_mute(*, plain: bool, config: Config) -> bool:
     of the end that dialed are all that tells of its life.
     """
     return plain and config.gossip_endpoint is None
-
-
-def median_skew(members: list[Member]) -> float:
-    """Seconds by which the clocks of these members are ahead of ours, in the middle (E4)."""
-    skews = sorted(member.skew for member in members if member.skew is not None)
-    return skews[len(skews) // 2] / 1000 if skews else 0.0
-
-
-def out_of_step(members: list[Member], config: Config) -> bool:
-    """Whether our clock is off by more than the allowed skew from most members (E4).
-
-    One member alone proves nothing: it may be the one that is wrong.
-    """
-    skews = [abs(member.skew) / 1000 for member in members if member.skew is not None]
-    off = sum(skew > config.max_clock_skew for skew in skews)
-    return len(skews) >= 2 and 2 * off > len(skews)

@@ -64,11 +64,19 @@ class Membership:
         elif record.node_id == self._config.node_id:
             self._context.close(link, CloseCode.OWN_ID, "own id")
         elif record.incarnation > self._context.now.wall + self._config.max_clock_skew * 1000:
-            self._context.refuse("incarnation")
+            self._refuse_future(link, record)
         else:
             if link.dialed is None and not link.joined:
                 link.join_id = message.id
             self._admit(link, record, join.roots)
+
+    def _refuse_future(self, link: Link, record: PeerRecord) -> None:
+        """It comes from our future: one of us has a wrong clock, and each has to know (M1, E4)."""
+        context = self._context
+        context.refuse("incarnation")
+        ahead = record.incarnation - context.now.wall
+        context.clocks.disagrees(record.node_id, ahead, context.now.monotonic)
+        context.close(link, CloseCode.CLOCK, "your clock is ahead of ours")
 
     @staticmethod
     def _introduces_itself(link: Link, message: Message, record: PeerRecord) -> bool:

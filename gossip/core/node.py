@@ -17,7 +17,6 @@ from gossip.core.config import Config
 from gossip.core.contacts import DIAL_TIMER, Contacts
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode
-from gossip.core.detector import median_skew, out_of_step
 from gossip.core.effects import Effect, More, Pause
 from gossip.core.entries import Entry
 from gossip.core.errors import EnvelopeFault, FrameFault
@@ -239,8 +238,9 @@ class Node:
             yield f"bootstrap: nobody to join at {', '.join(silent[:3])}"
         if self._contacts.id_taken:
             yield "identity: another node uses this node's id"
-        skew = median_skew(active)
-        if out_of_step(active, self._config):
+        now = self._context.now.monotonic
+        skew = self._context.clocks.median(now)
+        if self._context.clocks.out_of_step(now):
             yield f"clock: {skew:+.1f} s off from most peers, local writes are refused"
         elif abs(skew) >= self._config.skew_reported:
             yield f"clock: peers are {skew:+.1f} s from ours in the median"

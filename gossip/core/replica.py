@@ -16,7 +16,6 @@ import msgspec
 
 from gossip.core.context import CloseCode, Context
 from gossip.core.decoding import decode_entry
-from gossip.core.detector import out_of_step
 from gossip.core.effects import Commit, Reply, StoreEntry
 from gossip.core.encoding import encode_entry
 from gossip.core.entries import MAX_VERSION, Entry
@@ -102,7 +101,7 @@ class Replica:
         wall = self._context.now.wall
         if self._context.stopping:
             raise WriteRefused("stopping", "the node is stopping")
-        if out_of_step(self._context.members.active(), self._config):
+        if self._context.clocks.out_of_step(self._context.now.monotonic):
             raise WriteRefused("clock", "this node's clock is off from most of its peers")
         if len(self._pending) >= self._config.limits.pending_writes:
             raise WriteRefused("overloaded", "too many writes wait for the journal")

@@ -113,9 +113,14 @@ class Cluster:
             self.world.ledger.release(other.disk for other in self.hosts.values())
         host.start()
 
-    def write(self, name: str, key: str, value: bytes | None) -> RequestId | None:
-        """Write normalised JSON, or delete (None), as a client of this node, if it is up."""
-        return self.hosts[name].write(key, value)
+    def write(
+        self, name: str, key: str, value: bytes | None, lifetime: int | None = None
+    ) -> RequestId | None:
+        """Write normalised JSON, or delete (None), as a client of this node, if it is up.
+
+        `lifetime`: milliseconds until it expires, if it does.
+        """
+        return self.hosts[name].write(key, value, lifetime)
 
     def partition(
         self, one: Iterable[str], other: Iterable[str] | None = None, *, reset: bool = False
@@ -145,15 +150,21 @@ class Cluster:
         entries = (host.node.get(key) for host in self.up)
         return all(entry is not None and entry.value == value for entry in entries)
 
-    def equal(self) -> bool:
-        """Whether all running nodes hold the same entries (A1)."""
-        first, *others = self.up
+    def equal(self, *, but: Collection[str] = ()) -> bool:
+        """Whether all running nodes hold the same entries (A1), these left out."""
+        first, *others = (host for host in self.up if host.name not in but)
         reference = list(first.node.entries())
         return all(list(host.node.entries()) == reference for host in others)
 
-    def complete(self, *, statuses: tuple[str, ...] = ("active",)) -> bool:
-        """Whether every running node lists all others and nobody else, with such a status."""
-        return not any(self._misjudged(host, statuses) for host in self.up)
+    def complete(
+        self, *, statuses: tuple[str, ...] = ("active",), but: Collection[str] = ()
+    ) -> bool:
+        """Whether every running node lists all others and nobody else, with such a status.
+
+        These are left out.
+        """
+        judges = (host for host in self.up if host.name not in but)
+        return not any(self._misjudged(host, statuses).keys() - set(but) for host in judges)
 
     def statuses(self, name: str) -> dict[str, str]:
         """Who is listed how on this host."""
@@ -175,12 +186,19 @@ class Cluster:
         """What nodes told their operators, of these kinds."""
         return [noticed for noticed in self.world.notices if noticed.notice.kind in kinds]
 
-    def verify(self) -> None:
-        """Require that all is equal, nothing acknowledged is lost, and the lists are right."""
+    def verify(self, *, but: Collection[str] = ()) -> None:
+        """Require that all is equal, nothing acknowledged is lost, and the lists are right.
+
+        These nodes may hold other entries.
+        """
         for host in self.up:
+            if host.name in but:
+                continue
             if missing := self.world.ledger.missing(host.node.get):
                 raise InvariantBroken(f"{host.name} lacks what was acknowledged: {missing!r}")
-        if not self.equal() or not self.complete(statuses=("active", "suspected")):
+            if invented := self.world.ledger.invented(host.node.entries()):
+                raise InvariantBroken(f"{host.name} holds what nobody wrote: {invented!r}")
+        if not self.equal(but=but) or not self.complete(statuses=("active", "suspected"), but=but):
             raise InvariantBroken(self.describe())
 
     def describe(self) -> str:

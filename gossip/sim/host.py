@@ -63,12 +63,12 @@ class Host:
         process.feed(Started(disk.incarnation, disk.clock_floor, tuple(disk.peers.values())))
         world.ledger.check_restored(self.name, disk, node.get)
 
-    def write(self, key: str, value: bytes | None) -> RequestId | None:
+    def write(self, key: str, value: bytes | None, lifetime: int | None = None) -> RequestId | None:
         """Write or delete as a client of this node; None if nobody is there to ask."""
         if self.process is None or not self.up:
             return None
         request = self._world.ledger.ask(self.name, key, value, self.node.get(key))
-        self.process.feed(WriteRequested(request, key, value))
+        self.process.feed(WriteRequested(request, key, value, lifetime=lifetime))
         return request
 
     def kill(self, *, dark: bool) -> None:

@@ -38,6 +38,8 @@ class Ledger:
     def __init__(self) -> None:
         self.acknowledged: dict[str, Entry] = {}
         """The greatest acknowledged entry of each key."""
+        self.asked: dict[str, set[bytes | None]] = {}
+        """For each key, every value that a client wanted to write; None for a delete."""
         self.answers = 0
         self.refused: Counter[str] = Counter()
         self._open: dict[RequestId, Request] = {}
@@ -53,6 +55,7 @@ class Ledger:
         self._last += 1
         request = RequestId(self._last)
         self._open[request] = Request(host, key, value, before)
+        self.asked.setdefault(key, set()).add(value)
         return request
 
     def answer(self, host: str, reply: Reply, read: Lookup, disk: Disk) -> None:
@@ -87,6 +90,14 @@ class Ledger:
         """Acknowledged entries that this node holds neither themselves nor a winner over them."""
         promised = self.acknowledged.values()
         return [entry for entry in promised if not _covers(read(entry.key), entry)]
+
+    def invented(self, held: Iterable[Entry]) -> list[Entry]:
+        """Entries with a value that nobody wanted to write."""
+        return [
+            entry
+            for entry in held
+            if entry.value is not None and entry.value not in self.asked.get(entry.key, ())
+        ]
 
     def release(self, others: Iterable[Disk]) -> None:
         """A disk was lost: drop the promises that no other disk can keep."""

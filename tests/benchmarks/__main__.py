@@ -14,6 +14,7 @@ from tests.benchmarks import (
     admin,
     cost,
     failures,
+    large,
     machine,
     mixed,
     repairing,
@@ -31,6 +32,7 @@ CASES: dict[str, Callable[[], dict[str, float]]] = (
     | throughput.CASES
     | cost.CASES
     | admin.CASES
+    | large.CASES
     | repairing.CASES
 )
 

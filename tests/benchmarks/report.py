@@ -44,6 +44,8 @@ draw the key, or at the next fetch: until then nobody but that peer knows.
 until the node's counter says that all were applied. Processor time is that of the whole node, \
 writing behind included.
 - **Longest answer**: asked every few milliseconds while another process sends 40,000 frames.
+- **100,000 keys**: another process asks for `/gossip/health` every few milliseconds meanwhile; \
+the longest answer is what the event loop was held for, and a wait for one of two busy cores.
 - **Admin**: the slowest of 20 looks at each page, logged in, once all entries are on disk.
 - **Repair**: the real core in virtual time, on a link of 50 ms each way; values of 200 bytes. \
 Differences appear at random ends, and the next round finds them. Bytes and frames are those of \

@@ -197,6 +197,25 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("admin_search", "search for a prefix", Unit.MILLISECONDS, 0.3),
         Target("admin_memory", "memory that the first login takes", Unit.MEGABYTES),
     ),
+    "100,000 keys of 200 bytes": (
+        Target("large_start", "start to first answered request", Unit.SECONDS),
+        Target(
+            "large_snapshot",
+            "a node with an empty disk joins: all keys after its first answer",
+            Unit.SECONDS,
+        ),
+        Target(
+            "large_snapshot_stall",
+            "longest answer of the node that it fetches them from",
+            Unit.MILLISECONDS,
+            0.05,
+        ),
+        Target("large_data", "`GET /gossip/data`, read to its end", Unit.SECONDS),
+        Target("large_data_stall", "longest other answer meanwhile", Unit.MILLISECONDS, 0.05),
+        Target("large_state", "`GET /gossip/state`", Unit.SECONDS),
+        Target("large_state_stall", "longest other answer meanwhile", Unit.MILLISECONDS, 0.05),
+        Target("large_memory", "resident memory of a node", Unit.MEGABYTES),
+    ),
     "Cost, nothing happening": (
         Target("memory_idle", "resident memory of a node", Unit.MEGABYTES, 75e6, deployed="112 MB"),
         Target("memory_per_key", "more for each small key", Unit.KILOBYTES, 1e3),

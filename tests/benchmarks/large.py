@@ -1,0 +1,125 @@
+"""What a large state does to a node: start, a newcomer that fetches it, and reading all of it."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.queues import SimpleQueue
+from multiprocessing.synchronize import Event
+
+import msgspec
+
+from tests.benchmarks.http import Connection, get
+from tests.benchmarks.load import flood, masked
+from tests.benchmarks.nodes import TICK, cluster, settle
+from tests.support.process import NodeProcess
+from tests.support.waiting import eventually
+
+KEYS = 100_000
+VALUE = "x" * 198
+"""200 bytes as JSON."""
+BATCH = 500
+PATIENCE = 120
+
+_encode = msgspec.json.Encoder().encode
+
+
+def large() -> dict[str, float]:
+    """100,000 keys of 200 bytes at one node; another one with an empty disk joins it."""
+    with cluster(2) as nodes:
+        full, newcomer = nodes.nodes
+        newcomer.kill()
+        newcomer.forget()
+        flood(full.port, [masked(_arrays())])
+        settle(full)
+        figures: dict[str, float] = {"large_memory": full.resident()}
+        full.kill()
+        figures["large_start"] = _start(full)
+        settle(full)
+        with _probed(full) as longest:
+            began = time.perf_counter() + _start(newcomer)
+            eventually(lambda: _keys(newcomer) == KEYS, within=PATIENCE, pause=TICK)
+            figures["large_snapshot"] = time.perf_counter() - began
+        figures["large_snapshot_stall"] = longest.get()
+        for node in nodes.nodes:
+            settle(node)
+        for name in ("data", "state"):
+            with _probed(full) as longest:
+                began = time.perf_counter()
+                answer = full.client.get(f"/gossip/{name}")
+                figures[f"large_{name}"] = time.perf_counter() - began
+            assert answer.body.count(b"key/") == KEYS
+            figures[f"large_{name}_stall"] = longest.get()
+        return figures
+
+
+def _arrays() -> Iterator[bytes]:
+    version = time.time_ns() // 1_000_000
+    for first in range(0, KEYS, BATCH):
+        entries = [
+            {"key": f"key/{number}", "value": VALUE, "version": version}
+            for number in range(first, first + BATCH)
+        ]
+        yield _encode(
+            {
+                "type": "sync",
+                "from": "large",
+                "data": entries,
+                "timestamp": version,
+                "ttl": 0,
+                "messageId": f"large-{first}",
+                "version": 1,
+            }
+        )
+
+
+def _start(node: NodeProcess) -> float:
+    began = time.perf_counter()
+    node.start()
+    eventually(node.client.is_ready, within=PATIENCE, pause=TICK)
+    return time.perf_counter() - began
+
+
+def _keys(node: NodeProcess) -> int:
+    keys: int = node.client.stats()["keys"]
+    return keys
+
+
+@contextmanager
+def _probed(node: NodeProcess) -> Iterator["SimpleQueue[float]"]:
+    """Ask for health every few milliseconds meanwhile; afterwards the queue has the longest."""
+    spawn = get_context("spawn")
+    over = spawn.Event()
+    longest: SimpleQueue[float] = spawn.SimpleQueue()
+    probe = spawn.Process(target=_probe, args=(node.port, over, longest))
+    probe.start()
+    # It says so once it asks.
+    longest.get()
+    try:
+        yield longest
+    finally:
+        over.set()
+        probe.join()
+
+
+def _probe(port: int, over: Event, longest: "SimpleQueue[float]") -> None:
+    asyncio.run(_ask_until(port, over, longest))
+
+
+async def _ask_until(port: int, over: Event, longest: "SimpleQueue[float]") -> None:
+    connection = await Connection.open(port)
+    request = get("/gossip/health")
+    await connection.ask(request)
+    longest.put(0.0)
+    most = 0.0
+    while not over.is_set():
+        asked = time.perf_counter()
+        await connection.ask(request)
+        most = max(most, time.perf_counter() - asked)
+        await asyncio.sleep(TICK)
+    connection.close()
+    longest.put(most)
+
+
+CASES = {"large": large}

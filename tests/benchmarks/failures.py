@@ -20,6 +20,7 @@ def failures() -> dict[str, float]:
         return {
             "stop_seen": _planned_stop(nodes),
             "kill_seen": _crash(nodes),
+            "kept_return": _kept_return(nodes),
             **_empty_return(nodes),
         }
 
@@ -56,6 +57,21 @@ def _crash(nodes: Cluster) -> float:
     seconds = _until_listed_as(others, victim_id, "suspected", began)
     nodes.revive()
     return seconds
+
+
+def _kept_return(nodes: Cluster) -> float:
+    """With its disk, after a tenth of the keys changed elsewhere."""
+    victim = nodes.nodes[-1]
+    victim.kill()
+    for number in range(0, KEYS, 10):
+        nodes.clients[0].set(f"key-{number}", "changed")
+    answered = time.perf_counter() + _start(victim)
+    eventually(lambda: _changed(victim) == KEYS // 10, within=60, pause=TICK)
+    return max(0.0, time.perf_counter() - answered)
+
+
+def _changed(node: NodeProcess) -> int:
+    return list(node.client.data("key-").values()).count("changed")
 
 
 def _empty_return(nodes: Cluster) -> dict[str, float]:

@@ -93,6 +93,14 @@ TARGETS: dict[str, tuple[Target, ...]] = {
             "kill_seen", "`kill -9` suspected by all", Unit.MILLISECONDS, 0.5, deployed="35.0 s"
         ),
         Target(
+            "kept_return",
+            "restart with its disk, 100 of 1,000 keys changed meanwhile: all as elsewhere after its"
+            " first answer",
+            Unit.MILLISECONDS,
+            1.0,
+            deployed="52–114 s",
+        ),
+        Target(
             "empty_return",
             "restart with an empty disk: 1,000 keys again after its first answer",
             Unit.MILLISECONDS,

@@ -225,8 +225,9 @@ def aside() -> list[Entry]:
 def drop_aside(key: str) -> Entry:
     """Drop the version of the future that waits of this key; from a thread. Returns it.
 
-    This node takes neither it nor a lesser one again until it restarts. Others keep theirs, and a
-    node that has applied it holds it as the value. Raises `UnknownKey` and `NoEngine`.
+    This node sets neither it nor a lesser one aside again until it restarts; once its time has come
+    it is an update like any other. Others keep theirs, and a node that has applied it holds it as
+    the value. Raises `UnknownKey` and `NoEngine`.
     """
     waiting = _waiting(key)
     port = _port()

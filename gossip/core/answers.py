@@ -43,7 +43,9 @@ class Answers:
         following = None if next(behind, None) is None else page[-1][0]
         texts = [text for _, text in page]
         context.stats.pages_served += 1
-        frame = context.encoder.page(texts, following, root, context.now.wall, context.updates)
+        frame = context.encoder.page(
+            texts, after, following, root, context.now.wall, context.updates
+        )
         context.send([link], frame)
 
     def sketch(self, link: Link, request: SketchRequest) -> None:

@@ -30,8 +30,14 @@ class Clocks:
 
     def _skews(self, now: float) -> list[int]:
         members = [member.skew for member in self._members.active() if member.skew is not None]
+        if any(not self._is_off(skew) for skew in members):
+            # Anybody can play a stranger; a member that agrees with us is more than all of them.
+            return members
         strangers = [skew for skew, noted in self._strangers.values() if now - noted < _REMEMBERED]
         return members + strangers
+
+    def _is_off(self, skew: int) -> bool:
+        return abs(skew) > self._config.max_clock_skew * 1000
 
     def median(self, now: float) -> float:
         """Seconds, of what is in the middle; 0 where nobody says anything."""
@@ -44,5 +50,5 @@ class Clocks:
         One of them alone proves nothing: it may be the one that is wrong.
         """
         skews = self._skews(now)
-        off = sum(abs(skew) > self._config.max_clock_skew * 1000 for skew in skews)
+        off = sum(map(self._is_off, skews))
         return len(skews) >= 2 and 2 * off > len(skews)

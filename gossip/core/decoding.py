@@ -36,10 +36,11 @@ from gossip.core.messages import (
     SketchRequest,
     Standing,
     Unknown,
+    Untaken,
     Want,
     Wanted,
 )
-from gossip.core.packing import CELL, ITEM, packed_size, unpack
+from gossip.core.packing import CELL, ELEMENT, ITEM, packed_size, unpack
 from gossip.core.roots import Root
 from gossip.core.sketch import CELLS
 from gossip.core.wire import MALFORMED, WireEntry, to_json
@@ -251,7 +252,7 @@ def _words(data: _Object, limits: Limits) -> Body:
         case "sketch":
             return _sketch(data)
         case "held":
-            return _held(data)
+            return _held(data, limits)
         case "members":
             return NamesRequest()
         case _:
@@ -259,10 +260,11 @@ def _words(data: _Object, limits: Limits) -> Body:
 
 
 def _page(data: _Object, hops: object, limits: Limits) -> PageRequest | Page:
+    after = data.after if _is_text(data.after, limits.key) else None
     if not isinstance(data.entries, msgspec.Raw):
-        return PageRequest(data.after if _is_text(data.after, limits.key) else None)
+        return PageRequest(after)
     following = data.next if _is_text(data.next, limits.key) else None
-    return Page(_entries(data.entries, hops), following, _root(data.root))
+    return Page(_entries(data.entries, hops), after, following, _root(data.root))
 
 
 def _sketch(data: _Object) -> SketchRequest | Cells:
@@ -278,7 +280,11 @@ def _sketch(data: _Object) -> SketchRequest | Cells:
     return SketchRequest(data.range, first, size, root)
 
 
-def _held(data: _Object) -> Held:
+def _held(data: _Object, limits: Limits) -> Held | Untaken:
+    if isinstance(data.items, str):
+        if len(data.items) > packed_size(limits.slice_entries, ELEMENT):
+            raise EnvelopeFault("data")
+        return Untaken(tuple(unpack(data.items, ELEMENT)))
     root, of = _root(data.root), _root(data.of)
     if root is None or of is None:
         raise EnvelopeFault("data")

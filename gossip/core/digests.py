@@ -63,6 +63,8 @@ class Digests:
         self._jobs: deque[_Job] = deque()
         self._range: _RangeSketch | None = None
         """The last one made: a session asks for more and more of its cells."""
+        self._sketch_next = False
+        """Who wants roots had a turn: however many want them, sketches have theirs."""
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:
         """Call back with our roots: at once, or when hashing has caught up."""
@@ -92,7 +94,8 @@ class Digests:
         """Do one slice; call back whoever waited for what is now complete."""
         if not self.busy or not self._fold():
             return
-        if self._when_folded:
+        if self._when_folded and not (self._jobs and self._sketch_next):
+            self._sketch_next = True
             context = self._context
             roots = Roots(self._state.root(), context.members.root(context.me))
             actions, self._when_folded = self._when_folded, deque()
@@ -100,7 +103,10 @@ class Digests:
                 action(roots)
         elif self._jobs[0].link.closing:
             self._jobs.popleft()
+            # What it was making would be out of date when somebody else asks for it.
+            self._range = None
         else:
+            self._sketch_next = False
             self._sketch(self._jobs[0])
 
     def _fold(self) -> bool:

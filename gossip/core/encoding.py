@@ -10,7 +10,7 @@ from gossip.core.config import Config, Limits
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
 from gossip.core.messages import NewsItem, Pulled, Roots
-from gossip.core.packing import CELL, ITEM, pack
+from gossip.core.packing import CELL, ELEMENT, ITEM, pack
 from gossip.core.roots import Root
 from gossip.core.wire import MALFORMED, WireEntry, to_json
 
@@ -126,10 +126,18 @@ class Encoder:
         return self._frame(b"sync", to_json(data), 0, now, updates)
 
     def page(
-        self, entries: Sequence[bytes], after: str | None, root: Root, now: int, updates: int
+        self,
+        entries: Sequence[bytes],
+        after: str | None,
+        following: str | None,
+        root: Root,
+        now: int,
+        updates: int,
     ) -> bytes:
-        """Answer a page request (A3)."""
-        tail = {"next": after, "root": _root_field(root)}
+        """Answer a page request (A3): entries behind a key, and the last one if more follow."""
+        tail: dict[str, object] = {"next": following, "root": _root_field(root)}
+        if after is not None:
+            tail["after"] = after
         data = b'{"x":"page","entries":[%b],%b' % (b",".join(entries), to_json(tail)[1:])
         return self._frame(b"sync", data, 0, now, updates)
 
@@ -176,6 +184,11 @@ class Encoder:
             to_json(_root_field(root)),
         )
         return self._frame(b"sync", data, 0, now, updates)
+
+    def untaken(self, elements: Sequence[int], now: int, updates: int) -> bytes:
+        """Tell a peer what of its entries we did not take (A1)."""
+        data = {"x": "held", "items": pack(elements, ELEMENT)}
+        return self._frame(b"sync", to_json(data), 0, now, updates)
 
     def held(self, mine: Root, yours: Root, now: int, updates: int) -> bytes:
         """Tell a peer that we do not take what we lack of its set (A1)."""

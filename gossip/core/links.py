@@ -9,9 +9,29 @@ from gossip.core.events import Instant, LinkId
 from gossip.core.members import PeerRecord
 from gossip.core.messages import Roots
 from gossip.core.roots import Root, far_more
+from gossip.core.sketch import CELLS
 
 _WINDOW = 1.0
 """Seconds over which rates are counted."""
+
+
+class Refused:
+    """Elements that one end of a link does not take, for a while (A1)."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}
+        """Monotonic seconds, by element; the oldest make room."""
+
+    def add(self, element: int, until: float) -> None:
+        """Offer it no more, nor ask for it, until then."""
+        self._until.pop(element, None)
+        self._until[element] = until
+        if len(self._until) > CELLS:
+            del self._until[next(iter(self._until))]
+
+    def holds(self, element: int, now: float) -> bool:
+        """Whether that is so of this one."""
+        return self._until.get(element, now) > now
 
 
 class HeldBack(msgspec.Struct):
@@ -65,6 +85,11 @@ class Link(msgspec.Struct, kw_only=True):
     answered_at: float | None = None
     """When its last round was answered with cells."""
     held_back: HeldBack | None = None
+    floors_differ_since: float | None = None
+    untaken: Refused = msgspec.field(default_factory=Refused)
+    """What the peer has and we did not take."""
+    unwanted: Refused = msgspec.field(default_factory=Refused)
+    """What we have and the peer said that it did not take."""
     window: float = 0.0
     frames: int = 0
     bytes: int = 0
@@ -82,14 +107,22 @@ class Link(msgspec.Struct, kw_only=True):
             wait = min(2 * held.wait, config.held_wait_max)
         self.held_back = HeldBack(theirs, ours, wait, now + wait)
 
-    def differs(self, ours: Root | None, now: float) -> bool:
-        """Whether the peer said that its state is another than ours, and that can be mended."""
+    def differs(self, ours: Root | None, now: float, wait: float) -> bool:
+        """Whether the peer said that its state is another than ours, and that can be mended.
+
+        `wait`: seconds for which a difference of floors is a reason to do nothing.
+        """
         theirs, held = self.roots.state, self.held_back
-        if self.closing or theirs is None or ours is None or theirs == ours:
+        if self.closing or theirs is None or ours is None or theirs.is_of_same_set(ours):
             return False
-        if theirs.floor != ours.floor and theirs.n and not far_more(theirs, ours):
-            # What was dropped at one end is not to be brought back: the other end drops it first.
-            return False
+        if theirs.floor == ours.floor:
+            self.floors_differ_since = None
+        elif theirs.n and not far_more(theirs, ours):
+            # What was dropped at one end is not to be brought back: the other drops it, too, before
+            # they compare. Not for long, or floors that never agree would keep them apart.
+            self.floors_differ_since = self.floors_differ_since or now
+            if now - self.floors_differ_since < wait:
+                return False
         return held is None or now >= held.until or (held.theirs, held.ours) != (theirs, ours)
 
     def count(self, size: int, now: float, config: Config) -> float | None:

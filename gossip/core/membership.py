@@ -76,6 +76,10 @@ class Membership:
         context.refuse("incarnation")
         ahead = record.incarnation - context.now.wall
         context.clocks.disagrees(record.node_id, ahead, context.now.monotonic)
+        if record.extended:
+            # It takes more than one to be sure; who else is there it may not know.
+            linked = [link.peer for link in self._links.best() if link.peer is not None]
+            self._repair.name(link, linked[:3])
         context.close(link, CloseCode.CLOCK, "your clock is ahead of ours")
 
     @staticmethod

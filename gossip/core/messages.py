@@ -113,6 +113,8 @@ class Page(msgspec.Struct, frozen=True):
     """`x: page` with entries: a part of the sender's state, in the order of its keys."""
 
     entries: Entries
+    after: str | None
+    """Behind which key it begins, as was asked for; None: with the first."""
     next: str | None
     """Ask for what comes behind this key; None at the end."""
     root: Root | None
@@ -172,6 +174,12 @@ class Held(msgspec.Struct, frozen=True):
     """Of the set that it was compared with."""
 
 
+class Untaken(msgspec.Struct, frozen=True):
+    """`x: held` with items: the sender did not take these (A1)."""
+
+    elements: tuple[int, ...]
+
+
 class NamesRequest(msgspec.Struct, frozen=True):
     """`x: members` without peers: name me your active members."""
 
@@ -197,6 +205,7 @@ Body = (
     | Wanted
     | Push
     | Held
+    | Untaken
     | NamesRequest
     | Unknown
 )

@@ -61,6 +61,7 @@ from gossip.core.messages import (
     Push,
     RootExchange,
     SketchRequest,
+    Untaken,
     Want,
     Wanted,
 )
@@ -456,6 +457,8 @@ class Node:
                 self._repair.pushed(link, exchange)
             case Wanted():
                 self._repair.wanted(link, exchange)
+            case Untaken():
+                self._repair.untaken(link, exchange)
             case Held():
                 self._repair.held(link, exchange)
             case NamesRequest():

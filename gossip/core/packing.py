@@ -5,8 +5,10 @@ from collections.abc import Iterable
 
 CELL = 11
 """Bytes of a cell of a sketch."""
+ELEMENT = 8
+"""Bytes of an element."""
 ITEM = 15
-"""Bytes of an element, which has eight, and a version behind it."""
+"""Bytes of an element and a version behind it."""
 
 
 def pack(numbers: Iterable[int], width: int) -> str:

@@ -16,6 +16,7 @@ from gossip.core.answers import Answers
 from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.events import LinkId
+from gossip.core.intake import Intake
 from gossip.core.links import Link
 from gossip.core.messages import (
     Cells,
@@ -25,6 +26,7 @@ from gossip.core.messages import (
     Push,
     Roots,
     SketchRequest,
+    Untaken,
     Want,
     Wanted,
 )
@@ -45,6 +47,7 @@ class Repair:
         self._context = context
         self._replica = replica
         self._digests = Digests(context, replica.state)
+        self._intake = Intake(context, replica)
         self._answers = Answers(context, replica, self._digests)
         self._session: Session | None = None
         self._repaired_at: float | None = None
@@ -192,7 +195,9 @@ class Repair:
         return last is None or context.now.monotonic - last >= context.config.interval * 0.9
 
     def _differs(self, link: Link, ours: Roots) -> bool:
-        return link.differs(ours.state, self._context.now.monotonic)
+        return link.differs(
+            ours.state, self._context.now.monotonic, 2 * self._context.config.interval
+        )
 
     # Sessions
 
@@ -233,7 +238,9 @@ class Repair:
             self._opened(Differences, link).begin(ours.state, theirs)
 
     def _opened(self, kind: type[S], link: Link) -> S:
-        session = kind(self._context, self._replica, self._digests, link, self._begin_next)
+        session = kind(
+            self._context, self._replica, self._digests, self._intake, link, self._begin_next
+        )
         self._session = session
         self._repaired_at = link.pulled_at
         return session
@@ -264,26 +271,31 @@ class Repair:
     def page(self, link: Link, page: Page) -> None:
         """A page came."""
         session = self._session
-        if isinstance(session, Snapshot) and session.link is link:
-            session.page(page)
-        else:
-            self._replica.receive(link, page.entries, page.root)
+        mine = isinstance(session, Snapshot) and session.link is link
+        if not (mine and isinstance(session, Snapshot) and session.page(page)):
+            self._intake.take(link, page.entries, page.root)
 
     def wanted(self, link: Link, wanted: Wanted) -> None:
         """Entries came that a session asked for."""
         session = self._session
         mine = isinstance(session, Differences) and session.link is link
         if not (mine and isinstance(session, Differences) and session.wanted(wanted)):
-            self._replica.receive(link, wanted.entries, wanted.root)
+            self._intake.take(link, wanted.entries, wanted.root)
 
     def pushed(self, link: Link, push: Push) -> None:
         """A peer that has a session with us found that we lack these."""
-        self._replica.receive(link, push.entries, push.root)
+        self._intake.take(link, push.entries, push.root)
 
     def held(self, link: Link, held: Held) -> None:
         """A peer does not take what it lacks of our set: it is not offered again and again (A1)."""
         self._heard(link, Roots(held.theirs, link.roots.members))
         link.hold_back(held.theirs, held.ours, self._context.now.monotonic, self._context.config)
+
+    def untaken(self, link: Link, untaken: Untaken) -> None:
+        """A peer did not take these of ours: they are not pushed to it for a while (A1)."""
+        until = self._context.now.monotonic + self._context.config.held_wait
+        for element in untaken.elements:
+            link.unwanted.add(element, until)
 
     def asked(self, link: Link, request: PageRequest | SketchRequest | Want) -> None:
         """A peer has a session with us."""

@@ -44,6 +44,8 @@ class _Arrival(msgspec.Struct):
     """Where they were pulled: the root of the set that they belong to."""
     seen: dict[str, int] | None
     """To be filled with the version that came for each key."""
+    untaken: list[Entry] | None
+    """To be filled with what was set aside, or is long dropped."""
     done: Callable[[], None] | None
 
 
@@ -148,11 +150,13 @@ class Replica:
         entries: Entries,
         source: Root | None = None,
         seen: dict[str, int] | None = None,
+        untaken: list[Entry] | None = None,
         done: Callable[[], None] | None = None,
     ) -> None:
         """Apply the entries of one frame, some now and the rest in later slices (S5)."""
         items = iter(entries.items)
-        self._arrivals.append(_Arrival(link, items, entries.hops, source, seen, done))
+        arrival = _Arrival(link, items, entries.hops, source, seen, untaken, done)
+        self._arrivals.append(arrival)
 
     @property
     def busy(self) -> bool:
@@ -189,11 +193,18 @@ class Replica:
             arrival.seen[entry.key] = entry.version
         if self.tombstones.is_dropped(entry) and self.state.get(entry.key) is None:
             self._context.refuse("floor")
+            self._note_untaken(entry, arrival)
         elif entry.version > self._horizon:
             dropped = self.aside.add(entry, arrival.link.id)
             self._context.refuse(dropped or "aside")
+            self._note_untaken(entry, arrival)
         elif self._apply(entry):
             self._pass_on(entry, arrival)
+
+    @staticmethod
+    def _note_untaken(entry: Entry, arrival: _Arrival) -> None:
+        if arrival.untaken is not None:
+            arrival.untaken.append(entry)
 
     def _apply(self, entry: Entry) -> bool:
         held = self.state.get(entry.key)
@@ -354,8 +365,9 @@ class Replica:
         """
         limits = self._config.limits
         # The last one may be the largest there is. Keys and names escape to six times their size;
-        # its key stands again in `next`, and a second name in the envelope.
-        room = limits.frame_sent - limits.value - 12 * (limits.key + limits.node_id) - 2_048
+        # its key stands again in `next`, one before in `after`, a second name in the envelope.
+        names = 18 * limits.key + 12 * limits.node_id
+        room = limits.frame_sent - limits.value - names - 2_048
         if most_bytes is not None:
             room = min(room, most_bytes)
         page: list[tuple[str, bytes]] = []

@@ -14,6 +14,10 @@ class Root(NamedTuple):
     floor: int = 0
     """Old tombstones up to this version were dropped, and belong to the set no more (E5)."""
 
+    def is_of_same_set(self, other: "Root") -> bool:
+        """Whether both are roots of the same entries, whatever was dropped."""
+        return self.n == other.n and self.sum == other.sum
+
 
 def far_more(one: Root, other: Root) -> bool:
     """Whether the second set has so much more that sending it whole costs less than comparing."""

@@ -17,6 +17,7 @@ from enum import Enum, auto
 from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.entries import Entry
+from gossip.core.intake import Intake
 from gossip.core.links import Link
 from gossip.core.messages import Cells, Page, Roots, Wanted
 from gossip.core.replica import Replica
@@ -49,6 +50,7 @@ class Session:
         context: Context,
         replica: Replica,
         digests: Digests,
+        intake: Intake,
         link: Link,
         over: Callable[[], None],
     ) -> None:
@@ -56,6 +58,7 @@ class Session:
         self._context = context
         self._replica = replica
         self._digests = digests
+        self._intake = intake
         self._over = over
         self._ended = False
         self._deadline = float("inf")
@@ -115,12 +118,17 @@ class Snapshot(Session):
     def _request(self, after: str | None) -> None:
         context = self._context
         self._after = after
+        self._applying = False
         self._ask(context.encoder.page_request(after, context.now.wall, context.updates))
 
-    def page(self, page: Page) -> None:
-        """Apply a page, then ask for the next."""
-        self._deadline = self._context.now.monotonic + self._context.config.pull_timeout
-        self._replica.receive(self.link, page.entries, page.root, done=lambda: self._go_on(page))
+    def page(self, page: Page) -> bool:
+        """Apply a page, then ask for the next. False where it is not the one that we asked for."""
+        if page.after != self._after or self._applying:
+            return False
+        self._applying = True
+        self._deadline = self._ends
+        self._intake.take(self.link, page.entries, page.root, lambda: self._go_on(page))
+        return True
 
     def _go_on(self, page: Page) -> None:
         if self._ended:
@@ -218,7 +226,7 @@ class Differences(Session):
             self._give_up()
             return
         self._phase = _Phase.COMPARISON
-        self._deadline = float("inf")
+        self._deadline = self._ends
         self._cells = [*self._cells[: answer.first], *answer.cells]
         self._cells_of = answer.root
         self._digests.with_sketch(answer.range, size, self._compare, self.link)
@@ -232,7 +240,8 @@ class Differences(Session):
             self._settle(found)
         elif found is not None:
             # Where elements coincide only the entries themselves tell (see `summary`).
-            self.link.compare_whole = not self._ranges[-1] and root != self._cells_of
+            same = root.is_of_same_set(self._cells_of)
+            self.link.compare_whole = not self._ranges[-1] and not same
             self._begin_next_range()
         elif self._overdue():
             self.end()
@@ -254,17 +263,17 @@ class Differences(Session):
         self._ranges.pop()
         if self._ranges and not self._overdue():
             self._begin_range()
-        elif self._compared is None or self._pushed:
+        elif self._compared is None:
             self.end()
         else:
-            self._digests.with_roots(self._hold_back)
+            self._digests.with_roots(self._conclude)
 
-    def _hold_back(self, roots: Roots) -> None:
-        """All is done. If that changed nothing, the rest is what we do not take (A1)."""
+    def _conclude(self, roots: Roots) -> None:
+        """All is done. If that changed nothing, the rest is what one end does not take (A1)."""
         if self._ended or self._compared is None:
             return
         ours, theirs = self._compared
-        if roots.state == ours and not self._overdue():
+        if roots.state == ours and not self._pushed and not self._overdue():
             context = self._context
             self.link.hold_back(theirs, ours, context.now.monotonic, context.config)
             frame = context.encoder.held(ours, theirs, context.now.wall, context.updates)
@@ -277,11 +286,19 @@ class Differences(Session):
         summary = self._replica.state.summary
         ours = [element for element in found if summary.key_of(element) is not None]
         versions = {same_key(element): self._version_of(element) for element in ours}
-        self._lacking = filter(None, map(self._entry, ours))
-        self._wanted = [
-            (element, versions.get(same_key(element), 0)) for element in found.difference(ours)
-        ]
+        self._lacking = self._offers(ours)
+        now, untaken = self._context.now.monotonic, self.link.untaken
+        lacking = [each for each in found.difference(ours) if not untaken.holds(each, now)]
+        self._wanted = [(element, versions.get(same_key(element), 0)) for element in lacking]
         self._go_on()
+
+    def _offers(self, ours: list[int]) -> Iterator[Entry]:
+        """The entries that the peer lacks, but for those that it did not take before."""
+        for element in ours:
+            if not self.link.unwanted.holds(element, self._context.now.monotonic):
+                entry = self._entry(element)
+                if entry is not None:
+                    yield entry
 
     def _go_on(self) -> None:
         """Ask for the next of what we lack; then push what the peer lacks."""
@@ -301,7 +318,7 @@ class Differences(Session):
         if self._phase is not _Phase.ENTRIES:
             return False
         self._phase = _Phase.APPLIED
-        self._deadline = float("inf")
+        self._deadline = self._ends
 
         def applied() -> None:
             if self._ended:
@@ -312,7 +329,7 @@ class Differences(Session):
             self._wanted = self._wanted[answer.done :]
             self._go_on()
 
-        self._replica.receive(self.link, answer.entries, answer.root, done=applied)
+        self._intake.take(self.link, answer.entries, answer.root, applied)
         return True
 
     @property

@@ -178,7 +178,7 @@ class Aside:
         self._waiting: dict[str, _SetAside] = {}
         self._per_link: Counter[int] = Counter()
         self._dropped: dict[str, int] = {}
-        """Keys, with the version up to which the operator wants none; the oldest make room."""
+        """Keys, with the version up to which none is to wait any more; the oldest make room."""
 
     def __len__(self) -> int:
         return len(self._waiting)

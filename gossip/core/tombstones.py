@@ -31,32 +31,45 @@ class Tombstones:
         self._context = context
         self._state = state
         self._grace = int(context.config.tombstone_grace * 1000)
+        self._every = int(context.config.tombstone_look * 1000)
         self._looking: Iterator[Entry] | None = None
         self._old: list[Entry] = []
         self._dropping: list[Entry] = []
         self._next_look = 0.0
         """Monotonic seconds."""
 
+    @property
+    def _latest(self) -> int:
+        """Milliseconds: what is no later is past its grace.
+
+        It moves on with each look, at the same moments for all nodes whose clocks agree: what one
+        has dropped no other one is to bring back.
+        """
+        return self._context.now.wall // self._every * self._every - self._grace
+
     def is_over(self, entry: Entry) -> bool:
         """Whether this is a tombstone past its grace; the times are those of its writer."""
-        latest = self._context.now.wall - self._grace
-        return entry.value is None and entry.timestamp <= latest and entry.version <= latest
+        return (
+            entry.value is None
+            and entry.timestamp <= self._latest
+            and entry.version <= self._latest
+        )
 
     def is_dropped(self, entry: Entry) -> bool:
         """Whether we would drop this tombstone if we held it."""
         return entry.version <= self._state.summary.floor and self.is_over(entry)
 
     def heard(self, floor: int) -> None:
-        """A peer told its floor: ours is never lower, unless that comes from the future."""
-        if self._state.summary.floor < floor <= self._context.now.wall:
+        """A peer told its floor: ours is never lower, unless that is within our grace."""
+        if self._state.summary.floor < floor <= self._latest:
             self._state.summary.floor = floor
             self._next_look = self._context.now.monotonic
 
     def tick(self) -> None:
         """Begin to look, if it is time."""
-        now = self._context.now.monotonic
+        now, wall = self._context.now
         if now >= self._next_look and not self.busy:
-            self._next_look = now + self._context.config.tombstone_look
+            self._next_look = now + (self._every - wall % self._every) / 1000
             self._looking = self._state.entries()
 
     @property

@@ -140,6 +140,9 @@ class Driver:
         self._accepting = True
         self._stopping = False
         self._more = False
+        """The node is owed a turn."""
+        self._holds = False
+        """What it has yet to work off keeps links waiting."""
         self._carry_out: dict[type[Effect], Callable[..., None]] = {
             Send: self._send,
             Pause: self._pause_link,
@@ -284,8 +287,9 @@ class Driver:
             self._carry_out[type(effect)](effect)
 
     def _resume(self) -> None:
+        self._holds = False
         self._handle(Resumed(), instant())
-        if not self._more:
+        if not self._holds:
             self._inbox.release()
 
     def _watch_backlog(self) -> None:
@@ -362,6 +366,7 @@ class Driver:
     def _note_more(self, effect: More) -> None:
         self._more = True
         if effect.hold:
+            self._holds = True
             self._inbox.hold()
 
     def _dismiss_writers(self) -> None:

@@ -79,7 +79,8 @@ class Backlog:
         """Queue again what could not be written; what is newer and came meanwhile stays."""
         for entry in learned.entries.values():
             self.add_entry(entry)
-        self._waiting.dropped.update(learned.dropped)
+        for key, tombstone in learned.dropped.items():
+            self._waiting.dropped.setdefault(key, tombstone)
         for node_id, peer in learned.peers.items():
             self._waiting.peers.setdefault(node_id, peer)
         if learned.renewal is not None:

@@ -5,7 +5,7 @@ import pytest
 from gossip.core.clocks import Clocks
 from gossip.core.config import Limits
 from gossip.core.members import Members, PeerRecord
-from tests.support.core import Subject, closed, config, replies
+from tests.support.core import Subject, closed, config, replies, sent
 from tests.support.frames import WALL, join
 
 YEAR = 365 * 86_400_000
@@ -46,7 +46,8 @@ def test_e4_the_median_of_what_clocks_say(skews: list[int | None], median: float
         ([300_001, 300_001, None, None, None], (), True),
         ([], (YEAR,), False),
         ([], (YEAR, -YEAR), True),
-        ([0, 0], (YEAR, YEAR), False),
+        ([0], (YEAR, YEAR, YEAR), False),
+        ([YEAR], (YEAR,), True),
     ],
 )
 def test_e4_a_clock_is_off_where_most_others_say_so(
@@ -91,3 +92,12 @@ def test_e4_who_dials_us_tells_us_nothing_of_our_clock() -> None:
         subject.lose(link, 4425)
     [reply] = replies(subject.write("k", b"1"))
     assert reply.refused is None
+
+
+def test_e4_who_comes_from_our_future_is_told_of_others_who_say_so() -> None:
+    subject = Subject()
+    for link, peer in enumerate("abcd", start=1):
+        subject.joined(link, peer)
+    subject.accept(9)
+    [named] = sent(subject.receive(9, join("z", incarnation=WALL + YEAR)), 9)
+    assert [peer["id"] for peer in named["data"]["peers"]] == ["a", "b", "c"]

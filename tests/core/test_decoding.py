@@ -271,7 +271,7 @@ def test_a2_exchanges() -> None:
     assert body(exchange("a", "page", after="k")) == PageRequest("k")
     assert body(exchange("a", "page", after="x" * 513)) == PageRequest(None)
     assert body(exchange("a", "page", entries=[{"a": 1}, 5], next="k", root=root(1))) == Page(
-        Entries((b'{"a":1}', b"5"), None), "k", Root(1, 1)
+        Entries((b'{"a":1}', b"5"), None), None, "k", Root(1, 1)
     )
     assert body(exchange("a", "members")) == NamesRequest()
     assert body(exchange("a", "tomorrow")) == Unknown("tomorrow")

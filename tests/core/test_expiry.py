@@ -129,6 +129,22 @@ def test_e6_for_a_condition_an_expired_key_has_no_value(
     assert bool(replies(effects)) != taken
 
 
+def test_r2_a_key_that_is_written_again_and_again_takes_no_more_room() -> None:
+    expiries = Expiries(ME, grace=60.0)
+    for version in range(1, 5_000):
+        expiries.add(expiring("k", version=version, after=HOUR * version))
+    assert len(expiries._heap) <= 1_003
+    assert list(expiries.due(WALL + HOUR * 4_998)) == []
+    assert list(expiries.due(WALL + HOUR * 4_999)) == [("k", 4_999)]
+
+
+def test_a_key_that_does_not_expire_any_more_is_not_due() -> None:
+    expiries = Expiries(ME, grace=60.0)
+    expiries.add(expiring("k"))
+    expiries.add(Entry("k", 6, b"1"))
+    assert list(expiries.due(WALL + HOUR)) == []
+
+
 def test_what_is_due_comes_in_the_order_of_time() -> None:
     expiries = Expiries(ME, grace=60.0)
     expiries.add(expiring("late", after=9_000))

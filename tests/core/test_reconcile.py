@@ -157,7 +157,7 @@ def test_a2_pages_are_pulled_one_after_another() -> None:
     effects = subject.receive(1, page("a", *ENTRIES[:2], next="b"))
     assert requests(effects) == ["b"]
     assert stored(effects) == list(ENTRIES[:2])
-    assert requests(subject.receive(1, page("a", *ENTRIES[2:], next=None))) == []
+    assert requests(subject.receive(1, page("a", *ENTRIES[2:], after="b", next=None))) == []
     assert list(subject.node.entries()) == list(ENTRIES)
 
 
@@ -172,7 +172,16 @@ def test_a2_a_page_is_applied_before_the_next_is_asked_for() -> None:
 def test_a2_pages_that_do_not_move_on_end_the_pull(following: object) -> None:
     subject = pulling()
     assert requests(subject.receive(1, page("a", *ENTRIES[:2], next="b"))) == ["b"]
-    assert requests(subject.receive(1, page("a", *ENTRIES[:2], next=following))) == []
+    answer = page("a", *ENTRIES[:2], after="b", next=following)
+    assert requests(subject.receive(1, answer)) == []
+
+
+def test_a2_a_page_of_an_earlier_session_is_taken_and_not_followed() -> None:
+    subject = pulling()
+    late = page("a", ENTRIES[4], after="c", next="e")
+    effects = subject.receive(1, late)
+    assert (stored(effects), requests(effects)) == ([ENTRIES[4]], [])
+    assert requests(subject.receive(1, page("a", *ENTRIES[:2], next="b"))) == ["b"]
 
 
 def test_a2_a_peer_that_falls_silent_is_given_up() -> None:
@@ -188,9 +197,10 @@ def test_a2_a_peer_that_falls_silent_is_given_up() -> None:
 
 def test_a2_each_page_gives_a_peer_more_time() -> None:
     subject = pulling()
-    for key in "abc":
+    for after, key in ((None, "a"), ("a", "b"), ("b", "c")):
         subject.wait(4.0)
-        assert requests(subject.receive(1, page("a", Entry(key, 1, b"1"), next=key))) == [key]
+        answer = page("a", Entry(key, 1, b"1"), after=after, next=key)
+        assert requests(subject.receive(1, answer)) == [key]
     assert subject.refused["pull-timeout"] == 0
 
 
@@ -365,5 +375,5 @@ def test_a2_a_state_without_end_makes_room_for_others() -> None:
     subject.receive(2, told("b", root(90)))
     assert requests(subject.receive(1, page("a", Entry("a", 1, b"1"), next="a"))) == ["a"]
     subject.wait(3.0)
-    effects = subject.receive(1, page("a", Entry("b", 1, b"1"), next="b"))
+    effects = subject.receive(1, page("a", Entry("b", 1, b"1"), after="a", next="b"))
     assert (requests(effects), requests(effects, 2)) == ([], [None])

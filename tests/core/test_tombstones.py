@@ -5,8 +5,9 @@ from collections.abc import Iterable
 import pytest
 
 from gossip.core.config import Limits
-from gossip.core.effects import Effect, ForgetEntry
+from gossip.core.effects import Effect, ForgetEntry, More
 from gossip.core.entries import Entry
+from gossip.core.events import Resumed, TimerFired
 from tests.support.core import Subject, sent, stored
 from tests.support.frames import WALL, exchange, heartbeat, root, sync
 
@@ -92,8 +93,8 @@ def test_e5_a_peer_with_a_higher_floor_is_followed() -> None:
     assert held(subject) == [f"key {number:03}" for number in range(3, 8)]
 
 
-@pytest.mark.parametrize("floor", [WALL + DAY, 2**53 - 1, -1, True, "9", None])
-def test_e5_a_floor_of_the_future_is_not_followed(floor: object) -> None:
+@pytest.mark.parametrize("floor", [WALL, WALL - DAY // 2, 2**53 - 1, -1, True, "9", None])
+def test_e5_a_floor_within_the_grace_is_not_followed(floor: object) -> None:
     subject = holding(*map(deleted, range(8)))
     subject.joined(1, "a")
     subject.receive(1, heartbeat("a", root=root(0) | {"floor": floor}))
@@ -104,7 +105,7 @@ def test_e5_a_floor_of_the_future_is_not_followed(floor: object) -> None:
 def test_e5_a_peer_cannot_have_young_tombstones_dropped() -> None:
     subject = holding(*(deleted(number, days=0.9) for number in range(8)))
     subject.joined(1, "a")
-    subject.receive(1, heartbeat("a", root=root(0) | {"floor": WALL}))
+    subject.receive(1, heartbeat("a", root=root(0) | {"floor": WALL - DAY - 3_600_000}))
     subject.wait(2.0)
     assert len(held(subject)) == 8
 
@@ -136,6 +137,33 @@ def test_e5_a_key_can_be_written_again() -> None:
     subject.write("key 012", b"1")
     assert held(subject) == [f"key {number:03}" for number in (0, *range(4, 13))]
     assert subject.value("key 000") == subject.value("key 012") == b"1"
+
+
+def test_e5_a_key_that_is_written_while_its_tombstone_is_dropped_stays() -> None:
+    # More than fit one slice: the write comes between two of them.
+    subject = holding(*map(deleted, range(1_500)))
+    subject.monotonic += 1.0
+    timer = subject.timers.pop("tick")
+    effects = subject.step(TimerFired("tick", timer.generation))
+    kept = None
+    while any(isinstance(effect, More) for effect in effects):
+        effects = subject.step(Resumed())
+        if kept is None and dropped(effects):
+            kept = held(subject)[0]
+            subject.write(kept, b"1")
+    assert kept is not None
+    assert subject.value(kept) == b"1"
+
+
+def test_e5_floors_that_go_on_to_differ_keep_nobody_apart() -> None:
+    subject = holding(*map(deleted, range(13)))
+    subject.wait(2.0)
+    subject.joined(1, "a")
+    theirs = exchange("a", "root", root=root(13))
+    assert sent(subject.receive(1, theirs)) == []
+    subject.hear(10, a=1)
+    answers = sent(subject.receive(1, theirs | {"messageId": "later"}), 1)
+    assert [answer["data"]["x"] for answer in answers] == ["sketch"]
 
 
 def test_e5_where_floors_differ_nobody_brings_back_what_was_dropped() -> None:

@@ -86,11 +86,11 @@ def test_a1_roots(told: Roots, answer: bool) -> None:
 
 
 @quick
-@given(st.lists(entries, max_size=3), st.none() | names, roots)
-def test_a3_pages(each: list[Entry], after: str | None, told: Root) -> None:
+@given(st.lists(entries, max_size=3), st.none() | names, st.none() | names, roots)
+def test_a3_pages(each: list[Entry], after: str | None, following: str | None, told: Root) -> None:
     items = tuple(map(encode_entry, each))
-    frame = encoder().page(items, after, told, 5, 6)
-    assert decode(frame, LIMITS).body == Page(Entries(items, None), after, told)
+    frame = encoder().page(items, after, following, told, 5, 6)
+    assert decode(frame, LIMITS).body == Page(Entries(items, None), after, following, told)
     assert decode(encoder().page_request(after, 5, 6), LIMITS).body == PageRequest(after)
 
 

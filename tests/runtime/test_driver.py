@@ -225,6 +225,24 @@ async def test_work_left_over_goes_on_behind_the_others() -> None:
     assert kinds[:6] == ["big", "light", Resumed(), Resumed(), Resumed(), "next"]
 
 
+async def test_work_for_others_holds_no_link() -> None:
+    # The frame's own work is done with one turn; after that the node is busy for somebody else.
+    def script(event: Event) -> list[Effect]:
+        if isinstance(event, FrameReceived) and event.data == "big":
+            return [More()]
+        return [More(hold=False)] if isinstance(event, Resumed) else []
+
+    node = ScriptedNode(script)
+    driver = make(node)
+    link = driver.opened(MemoryWire())
+    for frame in ("big", "next"):
+        await link.received(frame)
+    async with running(driver):
+        await until(lambda: "next" in node.frames)
+    kinds = [event.data if isinstance(event, FrameReceived) else event for event in node.events[1:]]
+    assert kinds[:3] == ["big", Resumed(), "next"]
+
+
 async def test_a_link_over_its_rate_is_paused_alone() -> None:
     node = ScriptedNode()
     driver = make(node)

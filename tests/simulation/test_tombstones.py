@@ -68,3 +68,35 @@ def test_e5_a_newcomer_follows_the_floor() -> None:
     cluster.wait_for(cluster.equal, within=6)
     cluster.run(2 * GRACE)
     assert cluster.equal()
+
+
+def test_e5_what_expires_late_is_dropped_by_all_at_once() -> None:
+    # A tombstone of an expired key has a version long past and a late time stamp.
+    cluster = deleted()
+    cluster.run(3 * GRACE)
+    for number in range(20):
+        cluster.write("n001", f"late {number}", b"1", lifetime=100_000)
+        cluster.run(1.0)
+    unequal = 0
+    for _ in range(300):
+        cluster.run(1.0)
+        unequal += not cluster.equal()
+    # While a look is going on, and while a tombstone travels.
+    assert unequal < 15
+    assert cluster.equal()
+
+
+def test_e5_a_partition_across_a_look_ends_equal() -> None:
+    cluster = deleted()
+    cluster.partition(["n000", "n001"])
+    for number in range(30, 34):
+        cluster.write("n000", f"key {number}", None)
+        cluster.write("n004", f"key {number + 4}", None)
+    cluster.run(2 * GRACE)
+    cluster.kill("n003")
+    cluster.heal()
+    cluster.run(10)
+    cluster.restart("n003")
+    cluster.run(2 * GRACE)
+    assert cluster.equal()
+    assert live(cluster) == [{"key 38", "key 39"}] * 5

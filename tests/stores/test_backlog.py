@@ -46,6 +46,26 @@ def test_what_is_put_back_does_not_overwrite_what_came_meanwhile() -> None:
     assert len(backlog) == 0
 
 
+def test_a_tombstone_is_removed_behind_what_was_queued_before() -> None:
+    backlog = Backlog()
+    for key in ("x", "y"):
+        backlog.add_entry(entry(key))
+    backlog.forget_entry(Entry("x", 1, None))
+    first = backlog.take(1)
+    assert (list(first.entries), list(first.dropped)) == (["x"], [])
+    second = backlog.take(2)
+    assert (list(second.entries), list(second.dropped)) == (["y"], ["x"])
+
+
+def test_putting_back_a_removal_keeps_the_later_one() -> None:
+    backlog = Backlog()
+    backlog.forget_entry(Entry("x", 1, None))
+    taken = backlog.take(9)
+    backlog.forget_entry(Entry("x", 5, None))
+    backlog.put_back(taken)
+    assert backlog.take(9).dropped == {"x": Entry("x", 5, None)}
+
+
 def test_putting_back_keeps_the_last_word_about_a_member() -> None:
     backlog = Backlog()
     backlog.add_peer("a", PeerRecord(node_id="a"))

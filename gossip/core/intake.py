@@ -1,0 +1,50 @@
+"""Taking what comes in sessions of repair, and telling the peer what of it we do not take (A1)."""
+
+from collections.abc import Callable
+
+from gossip.core.context import Context
+from gossip.core.entries import Entry
+from gossip.core.links import Link
+from gossip.core.messages import Entries
+from gossip.core.replica import Replica
+from gossip.core.roots import Root
+from gossip.core.summary import element_of
+
+
+class Intake:
+    """The way of entries from a session into the map."""
+
+    def __init__(self, context: Context, replica: Replica) -> None:
+        self._context = context
+        self._replica = replica
+
+    def take(
+        self,
+        link: Link,
+        entries: Entries,
+        source: Root | None,
+        done: Callable[[], None] | None = None,
+    ) -> None:
+        """Apply the entries of one frame, in slices; then call `done`."""
+        untaken: list[Entry] = []
+
+        def applied() -> None:
+            if untaken and not link.closing:
+                self._refuse(link, untaken)
+            if done is not None:
+                done()
+
+        self._replica.receive(link, entries, source, untaken=untaken, done=applied)
+
+    def _refuse(self, link: Link, untaken: list[Entry]) -> None:
+        context = self._context
+        until = context.now.monotonic + context.config.held_wait
+        elements = [element_of(entry) for entry in untaken]
+        for element in elements:
+            link.untaken.add(element, until)
+        most = context.config.limits.slice_entries
+        for start in range(0, len(elements), most):
+            frame = context.encoder.untaken(
+                elements[start : start + most], context.now.wall, context.updates
+            )
+            context.send([link], frame)

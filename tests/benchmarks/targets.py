@@ -208,6 +208,12 @@ TARGETS: dict[str, tuple[Target, ...]] = {
     "100,000 keys of 200 bytes": (
         Target("large_start", "start to first answered request", Unit.SECONDS),
         Target(
+            "large_start_stall",
+            "longest answer in its first six seconds",
+            Unit.MILLISECONDS,
+            0.05,
+        ),
+        Target(
             "large_snapshot",
             "a node with an empty disk joins: all keys after its first answer",
             Unit.SECONDS,

@@ -114,6 +114,17 @@ def test_a_damaged_file_stops_the_start_and_names_it(alias: str, file: Path) -> 
         list(load_entries(alias=alias))
 
 
+@pytest.mark.parametrize("kept", [0.3, 0.501, 0.99])
+def test_a_truncated_file_stops_the_start_and_names_it(alias: str, file: Path, kept: float) -> None:
+    with transaction.atomic(using=alias):
+        upsert_entries(alias, [Entry(f"key-{number}", 1, b"0") for number in range(2_000)])
+    connections[alias].close()
+    content = file.read_bytes()
+    file.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(ConfigurationError, match=f"{file} cannot be used: .*malformed"):
+        list(load_entries(alias=alias))
+
+
 def test_a_database_without_tables_is_named(empty: str, file: Path) -> None:
     for read in (load_peers, lambda alias: begin_life("me", 1, alias=alias)):
         with pytest.raises(ConfigurationError, match=f"{file} cannot be used: no such table"):

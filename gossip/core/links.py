@@ -15,7 +15,7 @@ _WINDOW = 1.0
 """Seconds over which rates are counted."""
 
 
-class Refused:
+class HeldElements:
     """Elements that one end of a link does not take, for a while (A1)."""
 
     def __init__(self) -> None:
@@ -86,9 +86,9 @@ class Link(msgspec.Struct, kw_only=True):
     """When its last round was answered with cells."""
     held_back: HeldBack | None = None
     floors_differ_since: float | None = None
-    untaken: Refused = msgspec.field(default_factory=Refused)
+    untaken: HeldElements = msgspec.field(default_factory=HeldElements)
     """What the peer has and we did not take."""
-    unwanted: Refused = msgspec.field(default_factory=Refused)
+    unwanted: HeldElements = msgspec.field(default_factory=HeldElements)
     """What we have and the peer said that it did not take."""
     window: float = 0.0
     frames: int = 0

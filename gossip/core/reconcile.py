@@ -271,16 +271,16 @@ class Repair:
     def page(self, link: Link, page: Page) -> None:
         """A page came."""
         session = self._session
-        mine = isinstance(session, Snapshot) and session.link is link
-        if not (mine and isinstance(session, Snapshot) and session.page(page)):
-            self._intake.take(link, page.entries, page.root)
+        if isinstance(session, Snapshot) and session.link is link and session.page(page):
+            return
+        self._intake.take(link, page.entries, page.root)
 
     def wanted(self, link: Link, wanted: Wanted) -> None:
         """Entries came that a session asked for."""
         session = self._session
-        mine = isinstance(session, Differences) and session.link is link
-        if not (mine and isinstance(session, Differences) and session.wanted(wanted)):
-            self._intake.take(link, wanted.entries, wanted.root)
+        if isinstance(session, Differences) and session.link is link and session.wanted(wanted):
+            return
+        self._intake.take(link, wanted.entries, wanted.root)
 
     def pushed(self, link: Link, push: Push) -> None:
         """A peer that has a session with us found that we lack these."""

@@ -144,7 +144,7 @@ class Contacts:
             else:
                 if code == CloseCode.OWN_ID:
                     self._id_taken(link.dialed)
-                elif code == CloseCode.CLOCK:
+                elif code == CloseCode.CLOCK and not link.closed_here:
                     beyond = int(self._config.max_clock_skew * 1000) + 1
                     self._context.clocks.disagrees(link.dialed, -beyond, now)
                 self._failed(link.dialed)

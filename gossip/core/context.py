@@ -72,7 +72,7 @@ class Context:
     def close(self, link: Link, code: int, reason: str) -> None:
         """Close a link; nothing is sent on it any more."""
         if not link.closing:
-            link.closing = True
+            link.closing = link.closed_here = True
             self.links.changed()
             self._effects.append(CloseLink(link.id, code, reason))
 

@@ -68,6 +68,8 @@ class Link(msgspec.Struct, kw_only=True):
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False
+    closed_here: bool = False
+    """It was this end that closed it: the code is what we said."""
     blocked_since: float | None = None
     faults: int = 0
     roots: Roots = Roots(None, None)

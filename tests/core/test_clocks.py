@@ -85,6 +85,16 @@ def test_e4_who_is_told_by_most_that_it_is_ahead_refuses_writes() -> None:
     assert reply.refused == "clock"
 
 
+def test_e4_one_peer_has_one_voice() -> None:
+    subject = Subject()
+    subject.reach(1, "ws://a.example/ws")
+    assert closed(subject.receive(1, join("a", incarnation=WALL + YEAR))) == {1: 4425}
+    subject.lose(1, 4425)
+    assert len(subject.node._context.clocks._strangers) == 1
+    [reply] = replies(subject.write("k", b"1"))
+    assert reply.refused is None
+
+
 def test_e4_who_dials_us_tells_us_nothing_of_our_clock() -> None:
     subject = Subject()
     for link in (1, 2, 3):

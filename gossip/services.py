@@ -21,7 +21,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from itertools import chain, islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -47,6 +47,8 @@ __all__ = [
     "checked_key", "delete", "drop_aside", "entries", "forget", "get", "health", "members",
     "overview", "ready", "set", "slices", "vitals", "watch", "watch_counts",
 ]  # fmt: skip
+
+T = TypeVar("T")
 
 LIMITS = Limits()
 SLICE = 500
@@ -249,16 +251,6 @@ def _waiting(key: str) -> Entry:
     raise UnknownKey(key)
 
 
-def _have(port: NodePort, done: Coroutine[Any, Any, None]) -> None:
-    """Wait in a thread until the node was told."""
-    answer = asyncio.run_coroutine_threadsafe(done, port.loop)
-    try:
-        answer.result(WRITE_TIMEOUT)
-    except TimeoutError:
-        answer.cancel()
-        raise _late() from None
-
-
 @asynccontextmanager
 async def watch(
     *,
@@ -340,7 +332,12 @@ def _write(key: str, value: bytes | None, only_if: Condition | None, lifetime: i
     port = _port()
     if _running_loop() is port.loop:
         raise RuntimeError("in the node's event loop, await aset() or adelete() instead")
-    answer = asyncio.run_coroutine_threadsafe(port.write(key, value, only_if, lifetime), port.loop)
+    return _have(port, port.write(key, value, only_if, lifetime))
+
+
+def _have(port: NodePort, work: Coroutine[Any, Any, T]) -> T:
+    """Wait in a thread for what the node's event loop does."""
+    answer = asyncio.run_coroutine_threadsafe(work, port.loop)
     try:
         return answer.result(WRITE_TIMEOUT)
     except TimeoutError:

@@ -87,8 +87,7 @@ class Answers:
             nonlocal done
             for element, version in request.items:
                 done += 1
-                key = state.summary.key_of(element)
-                entry = None if key is None else state.get(key)
+                entry = state.entry_of(element)
                 if entry is not None and entry.version >= version:
                     yield entry
 

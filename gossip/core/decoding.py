@@ -271,20 +271,16 @@ def _sketch(data: _Object) -> SketchRequest | Cells:
     root, first, size = _root(data.root), _count(data.first), _count(data.size)
     if first is None or not isinstance(data.range, str) or not _is_range(data.range):
         raise EnvelopeFault("data")
-    if isinstance(data.cells, str) and root is not None:
-        if len(data.cells) > packed_size(CELLS, CELL):
-            raise EnvelopeFault("data")
-        return Cells(data.range, first, tuple(unpack(data.cells, CELL)), root)
+    if data.cells is not None and root is not None:
+        return Cells(data.range, first, tuple(_numbers(data.cells, CELLS, CELL)), root)
     if size is None or size <= first:
         raise EnvelopeFault("data")
     return SketchRequest(data.range, first, size, root)
 
 
 def _held(data: _Object, limits: Limits) -> Held | Untaken:
-    if isinstance(data.items, str):
-        if len(data.items) > packed_size(limits.slice_entries, ELEMENT):
-            raise EnvelopeFault("data")
-        return Untaken(tuple(unpack(data.items, ELEMENT)))
+    if data.items is not None:
+        return Untaken(tuple(_numbers(data.items, limits.slice_entries, ELEMENT)))
     root, of = _root(data.root), _root(data.of)
     if root is None or of is None:
         raise EnvelopeFault("data")
@@ -294,11 +290,15 @@ def _held(data: _Object, limits: Limits) -> Held | Untaken:
 def _want(data: _Object, hops: object, limits: Limits) -> Want | Wanted:
     if isinstance(data.entries, msgspec.Raw):
         return Wanted(_entries(data.entries, hops), _count(data.done) or 0, _root(data.root))
-    most = packed_size(limits.slice_entries, ITEM)
-    if not isinstance(data.items, str) or len(data.items) > most:
-        raise EnvelopeFault("data")
-    items = unpack(data.items, ITEM)
+    items = _numbers(data.items, limits.slice_entries, ITEM)
     return Want(tuple((item >> 56, item & 2**56 - 1) for item in items))
+
+
+def _numbers(text: object, most: int, width: int) -> list[int]:
+    """Up to so many packed numbers."""
+    if not isinstance(text, str) or len(text) > packed_size(most, width):
+        raise EnvelopeFault("data")
+    return unpack(text, width)
 
 
 def _peer_list(

@@ -356,9 +356,7 @@ class Differences(Session):
 
     def _entry(self, element: int) -> Entry | None:
         """The entry of ours that this element stands for, unless it was replaced meanwhile."""
-        state = self._replica.state
-        key = state.summary.key_of(element)
-        entry = None if key is None else state.get(key)
+        entry = self._replica.state.entry_of(element)
         return entry if entry is not None and element_of(entry) == element else None
 
     def _version_of(self, element: int) -> int:

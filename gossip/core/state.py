@@ -49,6 +49,11 @@ class StateMap:
         """The entry of this key, be it a tombstone."""
         return self._entries.get(key)
 
+    def entry_of(self, element: int) -> Entry | None:
+        """What is held of the key of this element, which was in the set when it was summed up."""
+        key = self.summary.key_of(element)
+        return None if key is None else self._entries.get(key)
+
     def merge(self, entry: Entry) -> bool:
         """Keep the greater of this entry and ours. True when it was this one (E3)."""
         key = entry.key

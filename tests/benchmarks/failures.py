@@ -3,7 +3,7 @@
 import time
 from functools import partial
 
-from tests.benchmarks.nodes import TICK, cluster, single
+from tests.benchmarks.nodes import TICK, cluster, single, start
 from tests.support.cluster import Cluster
 from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
@@ -33,9 +33,9 @@ def starting() -> dict[str, float]:
     with single() as node:
         node.stop()
         node.forget()
-        first = _start(node)
+        first = start(node)
         node.stop()
-        return {"first_start": first, "start": _start(node)}
+        return {"first_start": first, "start": start(node)}
 
 
 def _planned_stop(nodes: Cluster) -> float:
@@ -65,7 +65,7 @@ def _kept_return(nodes: Cluster) -> float:
     victim.kill()
     for number in range(0, KEYS, 10):
         nodes.clients[0].set(f"key-{number}", "changed")
-    answered = time.perf_counter() + _start(victim)
+    answered = time.perf_counter() + start(victim)
     eventually(lambda: _changed(victim) == KEYS // 10, within=60, pause=TICK)
     return max(0.0, time.perf_counter() - answered)
 
@@ -79,17 +79,10 @@ def _empty_return(nodes: Cluster) -> dict[str, float]:
     victim.kill()
     victim.forget()
     began = time.perf_counter()
-    answered = _start(victim)
+    answered = start(victim)
     eventually(lambda: len(victim.client.data("key-")) == KEYS, within=60, pause=TICK)
     seconds = time.perf_counter() - began
     return {"empty_return": seconds - answered, "empty_return_whole": seconds}
-
-
-def _start(node: NodeProcess) -> float:
-    began = time.perf_counter()
-    node.start()
-    eventually(node.client.is_ready, within=60, pause=TICK)
-    return time.perf_counter() - began
 
 
 def _until_listed_as(others: list[NodeProcess], node_id: str, status: str, began: float) -> float:

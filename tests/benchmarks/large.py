@@ -8,22 +8,17 @@ from multiprocessing import get_context
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Event
 
-import msgspec
-
 from tests.benchmarks.http import Connection, get
-from tests.benchmarks.load import flood, masked
-from tests.benchmarks.nodes import TICK, cluster, settle
+from tests.benchmarks.load import arrays, flood, masked
+from tests.benchmarks.nodes import TICK, cluster, settle, start
 from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 KEYS = 100_000
 VALUE = "x" * 198
 """200 bytes as JSON."""
-BATCH = 500
 PATIENCE = 120
 FIRST_SECONDS = 6.0
-
-_encode = msgspec.json.Encoder().encode
 
 
 def large() -> dict[str, float]:
@@ -32,17 +27,18 @@ def large() -> dict[str, float]:
         full, newcomer = nodes.nodes
         newcomer.kill()
         newcomer.forget()
-        flood(full.port, [masked(_arrays())])
+        version = time.time_ns() // 1_000_000
+        flood(full.port, [masked(arrays("key", KEYS, version, turn=1, value=VALUE))])
         settle(full)
         figures: dict[str, float] = {"large_memory": full.resident()}
         full.kill()
-        figures["large_start"] = _start(full)
+        figures["large_start"] = start(full)
         with _probed(full) as longest:
             # Among the first things that it does by itself are a round and a look at tombstones.
             time.sleep(FIRST_SECONDS)
         figures["large_start_stall"] = longest.get()
         with _probed(full) as longest:
-            began = time.perf_counter() + _start(newcomer)
+            began = time.perf_counter() + start(newcomer)
             eventually(lambda: _keys(newcomer) == KEYS, within=PATIENCE, pause=TICK)
             figures["large_snapshot"] = time.perf_counter() - began
         figures["large_snapshot_stall"] = longest.get()
@@ -56,33 +52,6 @@ def large() -> dict[str, float]:
             assert answer.body.count(b"key/") == KEYS
             figures[f"large_{name}_stall"] = longest.get()
         return figures
-
-
-def _arrays() -> Iterator[bytes]:
-    version = time.time_ns() // 1_000_000
-    for first in range(0, KEYS, BATCH):
-        entries = [
-            {"key": f"key/{number}", "value": VALUE, "version": version}
-            for number in range(first, first + BATCH)
-        ]
-        yield _encode(
-            {
-                "type": "sync",
-                "from": "large",
-                "data": entries,
-                "timestamp": version,
-                "ttl": 0,
-                "messageId": f"large-{first}",
-                "version": 1,
-            }
-        )
-
-
-def _start(node: NodeProcess) -> float:
-    began = time.perf_counter()
-    node.start()
-    eventually(node.client.is_ready, within=PATIENCE, pause=TICK)
-    return time.perf_counter() - began
 
 
 def _keys(node: NodeProcess) -> int:

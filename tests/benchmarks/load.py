@@ -65,11 +65,20 @@ def updates(sender: str, keys: int, version: int) -> Iterator[bytes]:
         yield _message("gossip", data, sender, f"{sender}-{version}-{number}", version)
 
 
-def arrays(sender: str, keys: int, version: int, turn: int, size: int = 500) -> Iterator[bytes]:
-    """`sync` arrays of so many entries; another `turn` sends the same entries again."""
+def arrays(
+    sender: str, keys: int, version: int, turn: int, size: int = 500, value: object = None
+) -> Iterator[bytes]:
+    """`sync` arrays of so many entries; another `turn` sends the same entries again.
+
+    Without a `value` each has its number.
+    """
     for first in range(0, keys, size):
         entries = [
-            {"key": f"{sender}/{number}", "value": number, "version": version}
+            {
+                "key": f"{sender}/{number}",
+                "value": number if value is None else value,
+                "version": version,
+            }
             for number in range(first, min(first + size, keys))
         ]
         yield _message("sync", entries, sender, f"{sender}-{turn}-{first}", version)

@@ -1,6 +1,7 @@
 """Nodes at default settings for one run of a case."""
 
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,14 @@ def single() -> Iterator[NodeProcess]:
     """A node alone."""
     with cluster(1) as nodes:
         yield nodes.nodes[0]
+
+
+def start(node: NodeProcess) -> float:
+    """Start it; seconds from then until `/readyz` says yes."""
+    began = time.perf_counter()
+    node.start()
+    eventually(node.client.is_ready, within=60, pause=TICK)
+    return time.perf_counter() - began
 
 
 def settle(node: NodeProcess, idle: float = 0.5) -> None:

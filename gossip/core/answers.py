@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.entries import Entry
@@ -43,9 +44,7 @@ class Answers:
         following = None if next(behind, None) is None else page[-1][0]
         texts = [text for _, text in page]
         context.stats.pages_served += 1
-        frame = context.encoder.page(
-            texts, after, following, root, context.now.wall, context.updates
-        )
+        frame = exchanges.page(texts, after, following, root)
         context.send([link], frame)
 
     def sketch(self, link: Link, request: SketchRequest) -> None:
@@ -67,9 +66,7 @@ class Answers:
             return
         context = self._context
         first = request.first if root == request.root else 0
-        frame = context.encoder.cells(
-            request.range, first, cells[first:], root, context.now.wall, context.updates
-        )
+        frame = exchanges.cells(request.range, first, cells[first:], root)
         context.send([link], frame)
 
     def want(self, link: Link, request: Want) -> None:
@@ -94,5 +91,5 @@ class Answers:
         page = self._replica.page(newer(), context.config.limits.slice_entries)
         context.stats.pages_served += 1
         texts = [text for _, text in page]
-        frame = context.encoder.wanted(texts, done, root, context.now.wall, context.updates)
+        frame = exchanges.wanted(texts, done, root)
         context.send([link], frame)

@@ -48,9 +48,9 @@ from gossip.core.wire import MALFORMED, WireEntry, to_json
 
 class _Envelope(msgspec.Struct):
     type: str
-    sender: str = msgspec.field(name="from")
     data: msgspec.Raw
-    id: str = msgspec.field(name="messageId")
+    sender: str = msgspec.field(name="from", default="")
+    id: str = msgspec.field(name="messageId", default="")
     timestamp: Any = None
     ttl: Any = None
     hops: Any = None
@@ -127,8 +127,9 @@ def decode(frame: str | bytes, limits: Limits) -> Message:
         raise FrameFault("depth") from None
     except MALFORMED:
         raise FrameFault("json") from None
-    if not _is_text(envelope.sender, limits.node_id) or not _is_text(envelope.id, limits.node_id):
-        raise EnvelopeFault("envelope")
+    for name in envelope.sender, envelope.id:
+        if not _is_text(name, limits.node_id) and (name or not _is_exchange(envelope)):
+            raise EnvelopeFault("envelope")
     ttl, updates = _ttl(envelope.ttl), _count(envelope.version)
     body = _body(envelope, limits)
     return Message(envelope.type, envelope.sender, envelope.id, ttl, body, updates)
@@ -139,10 +140,10 @@ def _body(envelope: _Envelope, limits: Limits) -> Body:
         match envelope.type:
             case "gossip":
                 return Entries((bytes(envelope.data),), _ttl(envelope.hops))
-            case "sync":
-                if bytes(envelope.data)[:1] == b"[":
-                    return _entries(envelope.data, envelope.hops)
+            case "sync" if _is_exchange(envelope):
                 return _exchange(_object(envelope.data), envelope.hops, limits)
+            case "sync":
+                return _entries(envelope.data, envelope.hops)
             case "heartbeat":
                 return _heartbeat(_object(envelope.data), envelope.timestamp, limits)
             case "join":
@@ -155,6 +156,11 @@ def _body(envelope: _Envelope, limits: Limits) -> Body:
     except MALFORMED:
         raise EnvelopeFault("data") from None
     raise EnvelopeFault("type")
+
+
+def _is_exchange(envelope: _Envelope) -> bool:
+    """Whether it is of section 5, which names neither its sender nor itself (W2)."""
+    return envelope.type == "sync" and bytes(memoryview(envelope.data)[:1]) == b"{"
 
 
 def _entries(data: msgspec.Raw, hops: object) -> Entries:
@@ -268,14 +274,16 @@ def _page(data: _Object, hops: object, limits: Limits) -> PageRequest | Page:
 
 
 def _sketch(data: _Object) -> SketchRequest | Cells:
-    root, first, size = _root(data.root), _count(data.first), _count(data.size)
-    if first is None or not isinstance(data.range, str) or not _is_range(data.range):
+    root, size = _root(data.root), _count(data.size)
+    place = "" if data.range is None else data.range
+    first = 0 if data.first is None else _count(data.first)
+    if first is None or not isinstance(place, str) or not _is_range(place):
         raise EnvelopeFault("data")
     if data.cells is not None and root is not None:
-        return Cells(data.range, first, tuple(_numbers(data.cells, CELLS, CELL)), root)
+        return Cells(place, first, tuple(_numbers(data.cells, CELLS, CELL)), root)
     if size is None or size <= first:
         raise EnvelopeFault("data")
-    return SketchRequest(data.range, first, size, root)
+    return SketchRequest(place, first, size, root)
 
 
 def _held(data: _Object, limits: Limits) -> Held | Untaken:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.entries import Entry
 from gossip.core.links import Link
@@ -44,7 +45,5 @@ class Intake:
             link.untaken.add(element, until)
         most = context.config.limits.slice_entries
         for start in range(0, len(elements), most):
-            frame = context.encoder.untaken(
-                elements[start : start + most], context.now.wall, context.updates
-            )
+            frame = exchanges.untaken(elements[start : start + most])
             context.send([link], frame)

@@ -217,8 +217,9 @@ class Message(msgspec.Struct, frozen=True):
     kind: str
     """The envelope's `type`."""
     sender: str
-    """The envelope's `from`."""
+    """The envelope's `from`; empty in an exchange, which is between the two ends of a link (W2)."""
     id: str
+    """Empty in an exchange as well."""
     ttl: int | None
     """Hops left as the sender says; None where that is no integer in 0 … 255 (R4)."""
     body: Body

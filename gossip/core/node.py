@@ -382,14 +382,15 @@ class Node:
                 # The very frame that we sent as we dialed: the other end is ourselves (M7).
                 self._contacts.met_ourselves(link, message.id)
             return None
-        if link.extended and message.sender != link.peer and self._speaks_for_itself(message):
+        foreign = message.sender not in (link.peer, "")
+        if link.extended and foreign and self._speaks_for_itself(message):
             raise EnvelopeFault("from")
         link.received = context.now.monotonic
         if link.joined:
             # Before the history is asked: an id that somebody else used first hides no life (M2).
             self._roster.spoke(link)
         history = self._data_seen if isinstance(message.body, Entries) else self._control_seen
-        if not history.add(message.id, context.now.monotonic):
+        if message.id and not history.add(message.id, context.now.monotonic):
             context.stats.duplicates += 1
             if isinstance(message.body, Leave) and message.sender == link.peer:
                 # A relay was faster than the one who leaves.

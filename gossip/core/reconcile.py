@@ -12,6 +12,7 @@ The member table is compared in the same way, and where it differs we ask for th
 from collections.abc import Callable
 from typing import TypeVar
 
+from gossip.core import exchanges
 from gossip.core.answers import Answers
 from gossip.core.context import Context
 from gossip.core.digests import Digests
@@ -136,9 +137,7 @@ class Repair:
         self.with_roots(send)
 
     def _send_roots(self, link: Link, ours: Roots, *, answer: bool) -> None:
-        context = self._context
-        frame = context.encoder.root(ours, context.now.wall, context.updates, answer=answer)
-        context.send([link], frame)
+        self._context.send([link], exchanges.root(ours, answer=answer))
 
     def _compare_members(self, link: Link, ours: Roots) -> None:
         """Where our members differ from this peer's, ask for its names; not everybody at once."""
@@ -154,8 +153,7 @@ class Repair:
         def send(_: Roots) -> None:
             # Behind our own `join`, which waits for the roots as well.
             if not link.closing:
-                request = context.encoder.names_request(context.now.wall, context.updates)
-                context.send([link], request)
+                context.send([link], exchanges.names_request())
 
         self.with_roots(send)
 
@@ -186,7 +184,7 @@ class Repair:
                 or context.links.linked(member.record.node_id)
             )
         ]
-        for frame in context.encoder.members(records, context.now.wall, context.updates):
+        for frame in exchanges.members(records, context.config.limits):
             context.send([link], frame)
 
     def _again(self, last: float | None) -> bool:

@@ -14,6 +14,7 @@ costs a time-out and no more: the next round begins anew.
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 
+from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.entries import Entry
@@ -39,7 +40,7 @@ _PATIENCE = 3
 def first_cells(ours: Root, theirs: Root) -> int:
     """How many cells to begin with: the least number that may be enough."""
     surely = abs(ours.n - theirs.n) * _CELLS_PER_DIFFERENCE
-    return min(CELLS, _FIRST_CELLS + int(surely))
+    return min(CELLS, max(_FIRST_CELLS, int(surely)))
 
 
 class Session:
@@ -116,10 +117,9 @@ class Snapshot(Session):
         self.link.compare_whole = False
 
     def _request(self, after: str | None) -> None:
-        context = self._context
         self._after = after
         self._applying = False
-        self._ask(context.encoder.page_request(after, context.now.wall, context.updates))
+        self._ask(exchanges.page_request(after))
 
     def page(self, page: Page) -> bool:
         """Apply a page, then ask for the next. False where it is not the one that we asked for."""
@@ -194,17 +194,8 @@ class Differences(Session):
 
     def _request(self, size: int) -> None:
         self._phase = _Phase.CELLS
-        context = self._context
-        self._ask(
-            context.encoder.sketch_request(
-                self._ranges[-1],
-                len(self._cells),
-                size,
-                self._cells_of if self._cells else None,
-                context.now.wall,
-                context.updates,
-            )
-        )
+        known = self._cells_of if self._cells else None
+        self._ask(exchanges.sketch_request(self._ranges[-1], len(self._cells), size, known))
 
     def cells(self, answer: Cells) -> None:
         """Cells came: those that we asked for, or all again because the peer's set changed."""
@@ -276,8 +267,7 @@ class Differences(Session):
         if roots.state == ours and not self._pushed and not self._overdue():
             context = self._context
             self.link.hold_back(theirs, ours, context.now.monotonic, context.config)
-            frame = context.encoder.held(ours, theirs, context.now.wall, context.updates)
-            context.send([self.link], frame)
+            context.send([self.link], exchanges.held(ours, theirs))
         self.end()
 
     # Exchanging
@@ -308,7 +298,7 @@ class Differences(Session):
         elif self._wanted:
             self._phase = _Phase.ENTRIES
             batch = self._wanted[: context.config.limits.slice_entries]
-            self._ask(context.encoder.want(batch, context.now.wall, context.updates))
+            self._ask(exchanges.want(batch))
         else:
             self._phase = _Phase.ROOM
             self._deadline = self._ends
@@ -351,7 +341,7 @@ class Differences(Session):
             self._pushed = True
             texts = [text for _, text in page]
             root = self._replica.state.summary.root
-            frame = context.encoder.push(texts, root, context.now.wall, context.updates)
+            frame = exchanges.push(texts, root)
             context.send([self.link], frame)
 
     def _entry(self, element: int) -> Entry | None:

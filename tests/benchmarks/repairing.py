@@ -30,7 +30,7 @@ FIELDS = "besides", "frames", "round_trips", "cpu"
 
 _BEFORE = EPOCH - 1_000_000
 _ID = 66
-"""Bytes of a node id, which the names of simulated hosts are shorter than."""
+"""Bytes of a node id, where a frame has one; the names of simulated hosts are shorter."""
 _PATIENCE = 600.0
 """Virtual seconds until a repair must have ended."""
 
@@ -115,9 +115,12 @@ def _counted(cluster: Cluster, cost: Cost) -> Iterator[None]:
     send = network.send
 
     def counting(end: End, frame: bytes) -> None:
-        if bytes(_envelope(frame)["type"]) == b'"sync"':
+        fields = _envelope(frame)
+        if bytes(fields["type"]) == b'"sync"':
             cost.frames += 1
-            cost.bytes += len(frame) + _ID - len(end.owner.name)
+            cost.bytes += len(frame)
+            if "from" in fields:
+                cost.bytes += _ID - len(end.owner.name)
         send(end, frame)
 
     network.send = counting  # type: ignore[method-assign]

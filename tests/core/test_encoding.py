@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from gossip.core import exchanges
 from gossip.core.config import Limits
 from gossip.core.decoding import decode, decode_entry, is_key
 from gossip.core.encoding import Encoder, encode_entry, forwarded
@@ -151,6 +152,14 @@ def test_w2_fields_come_in_the_order_of_the_deployed_nodes() -> None:
     assert (frame["timestamp"], frame["ttl"], frame["version"]) == (WALL, 5, 4)
 
 
+def test_w2_exchanges_leave_out_what_the_link_says_already() -> None:
+    frame = strict_json(exchanges.want([(1, 2)]))
+    assert list(frame) == ["type", "data", "ttl"]
+    assert (frame["type"], frame["ttl"]) == ("sync", 0)
+    first = strict_json(exchanges.sketch_request("", 0, 24, None))
+    assert first["data"] == {"x": "sketch", "size": 24}
+
+
 def test_r3_ids_are_our_own_and_unique() -> None:
     frames = encoder()
     ids = [strict_json(frames.leave("x", WALL, 0))["messageId"] for _ in range(20)]
@@ -197,7 +206,7 @@ def test_w4_our_names_are_paged_under_the_limit() -> None:
         )
         for number in range(10)
     ]
-    for pages in (encoder().discovery(records, WALL, 0), encoder().members(records, WALL, 0)):
+    for pages in (encoder().discovery(records, WALL, 0), exchanges.members(records, LIMITS)):
         frames = list(pages)
         assert max(map(len, frames)) < LIMITS.frame_sent
         bodies = [decode(frame, LIMITS).body for frame in frames]
@@ -213,9 +222,7 @@ def test_w9_an_announcement_names_one_member() -> None:
 
 def test_a1_a_round_begins_under_three_hundred_bytes() -> None:
     largest = Roots(Root(10**7, 2**128 - 1), Root(10**5, 2**128 - 1))
-    name = "0x" + "a" * 64
-    frame = Encoder(config(node_id=name), Random(1)).root(largest, WALL, 10**7, answer=False)
-    assert len(frame) < 300 + len(name)
+    assert len(exchanges.root(largest, answer=False)) < 300
 
 
 def test_w7_arrays_are_paged_under_the_limit() -> None:

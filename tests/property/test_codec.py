@@ -5,13 +5,29 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gossip.core import exchanges
 from gossip.core.config import Limits
 from gossip.core.decoding import decode, decode_entry
 from gossip.core.encoding import Encoder, encode_entry, forwarded
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault, FrameFault
 from gossip.core.members import PeerRecord
-from gossip.core.messages import Entries, Heartbeat, Join, Page, PageRequest, RootExchange, Roots
+from gossip.core.messages import (
+    Cells,
+    Entries,
+    Heartbeat,
+    Held,
+    Join,
+    Page,
+    PageRequest,
+    Push,
+    RootExchange,
+    Roots,
+    SketchRequest,
+    Untaken,
+    Want,
+    Wanted,
+)
 from gossip.core.roots import MODULUS, Root
 from gossip.core.values import normalise
 from tests.property.strategies import quick, received, texts, value_texts
@@ -50,6 +66,10 @@ def encoder() -> Encoder:
     return Encoder(config(), Random(1))
 
 
+prefixes = st.text("0123456789abcdef", max_size=4)
+elements = st.integers(0, 2**64 - 1)
+
+
 @quick
 @given(entries)
 def test_w6_entries(entry: Entry) -> None:
@@ -79,7 +99,7 @@ def test_w3_joins(record: PeerRecord, told: Roots) -> None:
 @quick
 @given(both_roots, st.booleans())
 def test_a1_roots(told: Roots, answer: bool) -> None:
-    frame = encoder().root(told, 5, 6, answer=answer)
+    frame = exchanges.root(told, answer=answer)
     assert decode(frame, LIMITS).body == RootExchange(told, answer)
     frame = encoder().heartbeat(told, 1, (), (), 5, 6)
     assert decode(frame, LIMITS).body == Heartbeat(5, told, (), 1)
@@ -89,9 +109,48 @@ def test_a1_roots(told: Roots, answer: bool) -> None:
 @given(st.lists(entries, max_size=3), st.none() | names, st.none() | names, roots)
 def test_a3_pages(each: list[Entry], after: str | None, following: str | None, told: Root) -> None:
     items = tuple(map(encode_entry, each))
-    frame = encoder().page(items, after, following, told, 5, 6)
+    frame = exchanges.page(items, after, following, told)
     assert decode(frame, LIMITS).body == Page(Entries(items, None), after, following, told)
-    assert decode(encoder().page_request(after, 5, 6), LIMITS).body == PageRequest(after)
+    assert decode(exchanges.page_request(after), LIMITS).body == PageRequest(after)
+
+
+@quick
+@given(prefixes, st.integers(0, 50), st.integers(1, 50), st.none() | roots)
+def test_a2_requests_of_cells(prefix: str, first: int, more: int, told: Root | None) -> None:
+    frame = exchanges.sketch_request(prefix, first, first + more, told)
+    assert decode(frame, LIMITS).body == SketchRequest(prefix, first, first + more, told)
+
+
+@quick
+@given(prefixes, st.integers(0, 50), st.lists(st.integers(0, 2**88 - 1), max_size=5), roots)
+def test_a2_cells(prefix: str, first: int, cells: list[int], told: Root) -> None:
+    frame = exchanges.cells(prefix, first, cells, told)
+    assert decode(frame, LIMITS).body == Cells(prefix, first, tuple(cells), told)
+
+
+@quick
+@given(st.lists(st.tuples(elements, st.integers(0, MAX_VERSION)), max_size=5))
+def test_a2_wants(items: list[tuple[int, int]]) -> None:
+    assert decode(exchanges.want(items), LIMITS).body == Want(tuple(items))
+
+
+@quick
+@given(st.lists(entries, max_size=3), st.integers(0, 500), roots)
+def test_a2_entries_that_were_wanted_or_are_pushed(
+    each: list[Entry], done: int, told: Root
+) -> None:
+    items = tuple(map(encode_entry, each))
+    frame = exchanges.wanted(items, done, told)
+    assert decode(frame, LIMITS).body == Wanted(Entries(items, None), done, told)
+    frame = exchanges.push(items, told)
+    assert decode(frame, LIMITS).body == Push(Entries(items, None), told)
+
+
+@quick
+@given(roots, roots, st.lists(elements, max_size=5))
+def test_a1_what_is_held(mine: Root, yours: Root, each: list[int]) -> None:
+    assert decode(exchanges.held(mine, yours), LIMITS).body == Held(mine, yours)
+    assert decode(exchanges.untaken(each), LIMITS).body == Untaken(tuple(each))
 
 
 @quick

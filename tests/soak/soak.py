@@ -16,7 +16,7 @@ from tests.soak.plan import SPARED, disorders, mishaps
 from tests.soak.proxy import Network
 from tests.soak.torment import Torment
 from tests.soak.watch import Watch, percentile, slope
-from tests.soak.writers import Writer
+from tests.soak.writers import Writer, fill
 from tests.support.cluster import Cluster
 from tests.support.ledger import Ledger
 from tests.support.process import Launch, free_ports
@@ -134,6 +134,8 @@ class Soak:
         self._cluster.wait_whole(60)
         for node in self._nodes:
             node.condition = Condition.UP
+        fill(self._nodes[0], self._ledger)
+        self._cluster.wait_equal(within=60)
 
     def _torment(self, network: Network) -> list[Watch]:
         seed, seconds = self.report.seed, self.report.seconds

@@ -18,6 +18,17 @@ TIMEOUT = 5.0
 """Seconds that a writer waits for an answer: a frozen node gives none."""
 
 
+def fill(node: SoakNode, ledger: Ledger) -> None:
+    """Write every key once, as large as they get: who is still filling looks like who leaks."""
+    client = Client(node.port, timeout=TIMEOUT)
+    for number in range(KEYS):
+        ledger.write(client, _key(number), {"pad": "x" * max(SIZES)})
+
+
+def _key(number: int) -> str:
+    return f"soak/{number}"
+
+
 class Writer:
     """Writes at one node in a thread of its own, until told to stop."""
 
@@ -34,7 +45,7 @@ class Writer:
         while not self._stop.wait(PAUSE * self._rng.uniform(0.5, 1.5)):
             if self._node.condition is not Condition.AWAY:
                 with self._node.writing:
-                    self._write(f"soak/{self._rng.randrange(KEYS)}")
+                    self._write(_key(self._rng.randrange(KEYS)))
 
     def _write(self, key: str) -> None:
         value = None if self._rng.random() < DELETES else self._value()

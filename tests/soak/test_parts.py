@@ -1,6 +1,7 @@
 """The instruments of the soak: they must be able to fail."""
 
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from tests.soak.logs import complaints
 from tests.soak.plan import LONGEST, SPARED, Wrong, disorders, mishaps
 from tests.soak.proxy import Network, Trouble
-from tests.soak.watch import Weight, percentile, slope
+from tests.soak.soak import NODES, Soak
+from tests.soak.watch import Watch, Weight, percentile, slope
 from tests.support.process import free_ports
 from tests.support.waiting import eventually
 
@@ -69,6 +71,31 @@ class TestWatch:
         assert percentile([3, 1, 2], 0.99) == 3
         assert percentile(list(range(1_000)), 0.99) == 990
         assert percentile([], 0.99) == 0
+
+
+class TestMemory:
+    """Two minutes, judged in the second."""
+
+    def judged(self, directory: Path, *, growth: float, surplus: int = 0) -> list[str]:
+        """What fails where the spared ones grow so many bytes a second and others weigh more."""
+        soak = Soak(directory, seed=1, seconds=120, tell=lambda _: None)
+        soak._half = 60.0
+        watches = [Watch(node, threading.Event()) for node in soak._nodes]
+        for index, watch in enumerate(watches):
+            slope = growth if index in SPARED else 0.0
+            size = 100_000_000 + (surplus if index not in SPARED else 0)
+            watch.weights = [Weight(at, round(size + slope * at)) for at in range(120)]
+        soak._judge_memory(watches)
+        return soak.report.failures
+
+    def test_a_node_that_is_full_passes(self, tmp_path: Path) -> None:
+        assert self.judged(tmp_path, growth=20_000) == []
+
+    def test_a_leak_is_found(self, tmp_path: Path) -> None:
+        assert len(self.judged(tmp_path, growth=80_000)) == len(SPARED)
+
+    def test_a_node_that_is_heavier_from_the_start_is_found(self, tmp_path: Path) -> None:
+        assert len(self.judged(tmp_path, growth=0.0, surplus=5_000_000)) == NODES - len(SPARED)
 
 
 class Wire:

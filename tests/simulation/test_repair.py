@@ -111,6 +111,8 @@ def test_lost_doubled_and_reordered_frames_are_made_up_for(seed: int) -> None:
         cluster.write(f"n00{number % 5}", f"key {number % 30}", b"%d" % number)
         cluster.run(0.3)
     cluster.wait_for(cluster.equal, within=30)
+    # A pair whose `join` is lost, and lost again, takes longer: ten seconds each time (L3).
+    cluster.wait_for(cluster.complete, within=60)
     cluster.verify()
 
 

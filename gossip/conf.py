@@ -54,6 +54,8 @@ class NodeSettings:
     """`GOSSIP_SUSPICION_TIMEOUT`, ms."""
     cleanup_timeout: int
     """`GOSSIP_CLEANUP_TIMEOUT`, ms."""
+    probe_interval: int
+    """`GOSSIP_PROBE_INTERVAL`, ms."""
     max_message_history: int
     """`GOSSIP_MAX_MESSAGE_HISTORY`, messages."""
     max_clock_skew: int
@@ -123,6 +125,7 @@ class NodeSettings:
             heartbeat_interval=self.heartbeat_interval / 1000,
             suspicion_timeout=self.suspicion_timeout / 1000,
             cleanup_timeout=self.cleanup_timeout / 1000,
+            probe_interval=self.probe_interval / 1000,
             max_message_history=self.max_message_history,
             max_clock_skew=self.max_clock_skew / 1000,
             tombstone_grace=self.tombstone_grace / 1000,
@@ -154,6 +157,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         heartbeat_interval=read(names.GOSSIP_HEARTBEAT_INTERVAL),
         suspicion_timeout=read(names.GOSSIP_SUSPICION_TIMEOUT),
         cleanup_timeout=read(names.GOSSIP_CLEANUP_TIMEOUT),
+        probe_interval=read(names.GOSSIP_PROBE_INTERVAL),
         max_message_history=read(names.GOSSIP_MAX_MESSAGE_HISTORY),
         max_clock_skew=read(names.GOSSIP_MAX_CLOCK_SKEW),
         tombstone_grace=read(names.GOSSIP_TOMBSTONE_GRACE),

@@ -152,7 +152,7 @@ GOSSIP_SUSPICION_TIMEOUT = Variable(
     kind=kinds.integer(_SHORTEST_TIME, _DAY),
     default="30000",
     unit="ms",
-    description="Silence after which a peer is suspected.",
+    description="Silence after which a peer is suspected at the latest.",
     source=_NODES,
 )
 GOSSIP_CLEANUP_TIMEOUT = Variable(
@@ -162,6 +162,15 @@ GOSSIP_CLEANUP_TIMEOUT = Variable(
     unit="ms",
     description="Silence after which it is removed; no less than `GOSSIP_SUSPICION_TIMEOUT`.",
     source=_NODES,
+)
+GOSSIP_PROBE_INTERVAL = Variable(
+    name="GOSSIP_PROBE_INTERVAL",
+    kind=kinds.integer(_SHORTEST_TIME, _HOUR),
+    default="1000",
+    unit="ms",
+    description="Each time one silent peer is asked whether it is there; without an answer, from it"
+    " or through others, it is suspected in the next. More than a round trip, four times.",
+    source="rule M4, as in SWIM",
 )
 GOSSIP_MAX_MESSAGE_HISTORY = Variable(
     name="GOSSIP_MAX_MESSAGE_HISTORY",

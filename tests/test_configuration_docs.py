@@ -71,6 +71,7 @@ def _other_values() -> dict[str, str]:
         "GOSSIP_HEARTBEAT_INTERVAL": "11",
         "GOSSIP_SUSPICION_TIMEOUT": "12",
         "GOSSIP_CLEANUP_TIMEOUT": "13",
+        "GOSSIP_PROBE_INTERVAL": "11",
         "GOSSIP_MAX_MESSAGE_HISTORY": "11",
         "GOSSIP_MAX_CLOCK_SKEW": "1001",
         "GOSSIP_TOMBSTONE_GRACE": "60001",

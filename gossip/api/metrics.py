@@ -40,6 +40,7 @@ COUNTERS = {
     "pages_served": "Pages of entries sent to peers that repair.",
     "tombstones_dropped": "Old deletions forgotten, because there were too many.",
     "refutations": "Suspicions of this node that it refuted.",
+    "probes_failed": "Peers that answered neither this node nor its helpers.",
     "links_opened": "Links opened.",
     "links_closed": "Links closed.",
     "dials": "Dials.",
@@ -103,6 +104,7 @@ def _about(now: Overview) -> Iterator[Metric]:
         ("gossip_tombstones", "Deleted keys that are remembered.", now.total - now.live),
         ("gossip_set_aside", "Versions of the future that wait.", now.aside),
         ("gossip_links", "Open links.", now.links),
+        ("gossip_self_doubt", "0 to 8: how slow this node finds itself.", now.self_doubt),
         ("gossip_updates", "Updates applied since the start, local and remote.", now.version),
         (
             "gossip_incarnation_timestamp_seconds",

@@ -450,6 +450,8 @@ _STATS: Final = (
     *("forwarded", "writes", "writesRefused", "pulls", "pagesServed", "tombstonesDropped"),
     *(
         "refutations",
+        "probesFailed",
+        "selfDoubt",
         "keys",
         "setAside",
         "links",

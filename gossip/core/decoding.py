@@ -16,6 +16,7 @@ from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault, EnvelopeFault, FrameFault
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
+    Ack,
     Body,
     Cells,
     Entries,
@@ -24,11 +25,14 @@ from gossip.core.messages import (
     Join,
     Leave,
     Message,
+    Nack,
     NamesRequest,
     NewsItem,
     Page,
     PageRequest,
     PeerList,
+    Ping,
+    PingRequest,
     Pulled,
     Push,
     RootExchange,
@@ -94,6 +98,9 @@ class _Object(_Record, rename="camel"):
     items: Any = None
     done: Any = None
     of: Any = None
+    seq: Any = None
+    asked: Any = None
+    target: Any = None
     entries: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -261,6 +268,8 @@ def _words(data: _Object, limits: Limits) -> Body:
             return _held(data, limits)
         case "members":
             return NamesRequest()
+        case "ping" | "ack" | "nack" | "ping-req":
+            return _probe(data, limits)
         case _:
             return Unknown(data.x if _is_text(data.x, limits.text) else "")
 
@@ -293,6 +302,22 @@ def _held(data: _Object, limits: Limits) -> Held | Untaken:
     if root is None or of is None:
         raise EnvelopeFault("data")
     return Held(root, of)
+
+
+def _probe(data: _Object, limits: Limits) -> Ping | Ack | Nack | PingRequest:
+    seq = _integer(data.seq)
+    if seq is None:
+        raise EnvelopeFault("data")
+    match data.x:
+        case "ping":
+            return Ping(seq)
+        case "ack":
+            return Ack(seq)
+        case "nack":
+            return Nack(seq, data.asked is not False)
+    if not _is_text(data.target, limits.node_id):
+        raise EnvelopeFault("data")
+    return PingRequest(seq, data.target)
 
 
 def _want(data: _Object, hops: object, limits: Limits) -> Want | Wanted:

@@ -1,4 +1,4 @@
-"""The exchanges of section 5 to bytes: between the two ends of a link, and never to plain peers.
+"""The exchanges to bytes: between the two ends of a link, and never to plain peers (A2, M4, M5).
 
 Their envelope leaves out what the link says already (W2).
 """
@@ -93,6 +93,26 @@ def untaken(elements: Sequence[int]) -> bytes:
 def held(mine: Root, yours: Root) -> bytes:
     """Tell a peer that we do not take what we lack of its set (A1)."""
     return _frame(to_json({"x": "held", "root": root_field(mine), "of": root_field(yours)}))
+
+
+def ping(seq: int) -> bytes:
+    """Ask the peer whether it is there (M4)."""
+    return _frame(b'{"x":"ping","seq":%d}' % seq)
+
+
+def ack(seq: int) -> bytes:
+    """Yes, or: the member that we asked for the peer is there (M4)."""
+    return _frame(b'{"x":"ack","seq":%d}' % seq)
+
+
+def nack(seq: int, *, asked: bool) -> bytes:
+    """The member that we were to ask did not answer so far, or we could not ask it (M4)."""
+    return _frame(b'{"x":"nack","seq":%d%b}' % (seq, b"" if asked else b',"asked":false'))
+
+
+def ping_request(seq: int, target: str) -> bytes:
+    """Ask the peer to ask a member (M4)."""
+    return _frame(to_json({"x": "ping-req", "seq": seq, "target": target}))
 
 
 def _place(prefix: str, first: int) -> dict[str, object]:

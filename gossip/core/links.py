@@ -204,6 +204,10 @@ class Links:
         if closed is not None and closed.peer is not None:
             rest = [other for other in self._by_peer[closed.peer] if other is not closed]
             self._by_peer[closed.peer] = rest
+            for other in rest:
+                if other.duplicate_of == link:
+                    # It was to give way to this one.
+                    other.duplicate_of = None
             if not rest:
                 del self._by_peer[closed.peer]
         return closed

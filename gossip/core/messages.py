@@ -184,6 +184,33 @@ class NamesRequest(msgspec.Struct, frozen=True):
     """`x: members` without peers: name me your active members."""
 
 
+class Ping(msgspec.Struct, frozen=True):
+    """`x: ping`: are you there? (M4)"""
+
+    seq: int
+
+
+class Ack(msgspec.Struct, frozen=True):
+    """`x: ack`: yes; or whoever was to be asked is."""
+
+    seq: int
+
+
+class Nack(msgspec.Struct, frozen=True):
+    """`x: nack`: whoever was to be asked has not answered."""
+
+    seq: int
+    asked: bool
+    """False: it could not be asked."""
+
+
+class PingRequest(msgspec.Struct, frozen=True):
+    """`x: ping-req`: ask this member for me."""
+
+    seq: int
+    target: str
+
+
 class Unknown(msgspec.Struct, frozen=True):
     """An exchange that we do not know: a newer version's; ignored and counted."""
 
@@ -207,6 +234,10 @@ Body = (
     | Held
     | Untaken
     | NamesRequest
+    | Ping
+    | Ack
+    | Nack
+    | PingRequest
     | Unknown
 )
 

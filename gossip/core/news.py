@@ -17,6 +17,7 @@ from gossip.core.effects import KeepIncarnation
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Standing
+from gossip.core.probes import Probes
 from gossip.core.roster import Roster
 from gossip.core.rumors import Rumors
 
@@ -24,11 +25,12 @@ from gossip.core.rumors import Rumors
 class News:
     """Takes news from linked extended peers, and refutes for ourselves."""
 
-    def __init__(self, context: Context, roster: Roster, rumors: Rumors) -> None:
+    def __init__(self, context: Context, roster: Roster, rumors: Rumors, probes: Probes) -> None:
         self._context = context
         self._config = context.config
         self._roster = roster
         self._rumors = rumors
+        self._probes = probes
         self._members = context.members
         self._links = context.links
         self._accused = 0
@@ -84,6 +86,8 @@ class News:
             return
         if self._links.linked(item.node_id):
             self._rumors.accuse(item.node_id, item.incarnation)
+            if member.status is Status.ACTIVE:
+                self._probes.doubt(item.node_id)
         elif member.status is Status.ACTIVE:
             self._roster.accused(member, item.incarnation)
 
@@ -136,5 +140,6 @@ class News:
         self._refuted_at = context.now.monotonic
         context.me = msgspec.structs.replace(context.me, incarnation=incarnation)
         context.stats.refutations += 1
+        self._probes.were_suspected()
         self._members.changed()
         self._rumors.tell_renewed()

@@ -46,6 +46,7 @@ from gossip.core.events import (
 from gossip.core.links import Link
 from gossip.core.membership import Membership
 from gossip.core.messages import (
+    Ack,
     Body,
     Cells,
     Entries,
@@ -54,10 +55,13 @@ from gossip.core.messages import (
     Join,
     Leave,
     Message,
+    Nack,
     NamesRequest,
     Page,
     PageRequest,
     PeerList,
+    Ping,
+    PingRequest,
     Push,
     RootExchange,
     SketchRequest,
@@ -67,6 +71,7 @@ from gossip.core.messages import (
 )
 from gossip.core.news import News
 from gossip.core.plain import PlainPeers, is_plain_word
+from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER, Probes
 from gossip.core.reconcile import Repair
 from gossip.core.replica import FLUSH_TIMER, Replica
 from gossip.core.roster import Roster
@@ -96,7 +101,8 @@ class Node:
         self._plain = PlainPeers(self._context, self._replica)
         self._rumors = Rumors(self._context)
         self._roster = Roster(self._context, self._rumors)
-        self._news = News(self._context, self._roster, self._rumors)
+        self._probes = Probes(self._context, self._roster)
+        self._news = News(self._context, self._roster, self._rumors, self._probes)
         self._contacts = Contacts(self._context, self._roster, self._repair)
         self._silence = Silence(self._context, self._roster, self._contacts, self._plain)
         self._membership = Membership(
@@ -116,6 +122,8 @@ class Node:
             FLUSH_TIMER: self._replica.flush,
             DIAL_TIMER: self._contacts.dial_due,
             NEWS_TIMER: self._rumors.flush,
+            PERIOD_TIMER: self._probes.next_period,
+            ANSWER_TIMER: self._probes.look,
             _ROUND_TIMER: self._round,
             _HEARTBEAT_TIMER: self._beat,
             _TICK_TIMER: self._tick,
@@ -226,6 +234,7 @@ class Node:
             aside=len(self._replica.aside),
             heartbeats_sent=self._membership.heartbeats_sent,
             stats=context.stats,
+            self_doubt=self._probes.self_doubt,
             reasons=tuple(self._reasons()),
         )
 
@@ -256,6 +265,7 @@ class Node:
         context.set_timer(_ROUND_TIMER, context.rng.uniform(0, self._config.interval))
         context.set_timer(_HEARTBEAT_TIMER, context.rng.uniform(0, self._config.heartbeat_interval))
         context.set_timer(_TICK_TIMER, _TICK)
+        self._probes.start()
         self._contacts.start(event.peers)
 
     def _stop(self) -> None:
@@ -464,5 +474,13 @@ class Node:
                 self._repair.held(link, exchange)
             case NamesRequest():
                 self._repair.name_members(link)
+            case Ping():
+                self._probes.pinged(link, exchange.seq)
+            case PingRequest():
+                self._probes.requested(link, exchange.seq, exchange.target)
+            case Ack():
+                self._probes.acked(link, exchange.seq)
+            case Nack():
+                self._probes.nacked(link, exchange.seq, asked=exchange.asked)
             case _:
                 self._context.refuse("exchange")

@@ -11,6 +11,8 @@ from gossip.core.members import Member, Status
 from gossip.core.plain import PlainPeers
 from gossip.core.roster import Roster
 
+_STALL = 3.0
+"""Seconds between two looks that show that this node did not run: three times as many as usual."""
 _STORED_AGAIN = 3_600.0
 """Seconds after which an active member is stored again, so that its last sign of life is known."""
 
@@ -28,15 +30,26 @@ class Silence:
         self._plain = plain
         self._members = context.members
         self._links = context.links
+        self._looked_at: float | None = None
 
     def tick(self) -> None:
         """Look for silent links and members, once a second."""
+        if self._were_away():
+            # What the others said meanwhile lies in front of us, unread.
+            return
         for link in self._links:
             if not link.closing:
                 self._judge_link(link)
         for member in self._members:
             self._judge_member(member)
         self._contacts.dial_due()
+
+    def _were_away(self) -> bool:
+        """Whether this node did not run before this look; not twice in a row, or it never looks."""
+        now, before = self._context.now.monotonic, self._looked_at
+        away = before is not None and now - before > _STALL
+        self._looked_at = None if away else now
+        return away
 
     def _judge_link(self, link: Link) -> None:
         now = self._context.now.monotonic

@@ -36,6 +36,8 @@ class Stats(msgspec.Struct, kw_only=True):
     """Old ones that were too many (E5)."""
     refutations: int = 0
     """Suspicions of ourselves that we refuted (M1)."""
+    probes_failed: int = 0
+    """Members that answered neither us nor helpers (M4)."""
     links_opened: int = 0
     links_closed: int = 0
     dials: int = 0
@@ -73,5 +75,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Entries from the future that wait to be applied (E4)."""
     heartbeats_sent: int
     stats: Stats
+    self_doubt: int = 0
+    """0 … 8: how slow this node finds itself; so much longer it waits for answers (M4)."""
     reasons: tuple[str, ...]
     """What is wrong with this node, as stable short phrases (empty when nothing is)."""

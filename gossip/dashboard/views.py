@@ -111,6 +111,7 @@ def _groups(health: Health) -> list[dict[str, Any]]:
     gauges = {
         "setAside": now.aside,
         "links": now.links,
+        "selfDoubt": now.self_doubt,
         "watchers": services.watch_counts().watching,
     }
 

@@ -1,5 +1,8 @@
 """How fast a failure, a stop and a return are known. Five nodes."""
 
+import os
+import signal
+import statistics
 import time
 from functools import partial
 
@@ -12,7 +15,7 @@ KEYS = 1_000
 
 
 def failures() -> dict[str, float]:
-    """A stop, a crash, and a return with an empty disk, one after the other."""
+    """A stop, a crash, freezes, and returns, one after the other."""
     with cluster(5) as nodes:
         for number in range(KEYS):
             nodes.clients[0].set(f"key-{number}", number)
@@ -20,6 +23,7 @@ def failures() -> dict[str, float]:
         return {
             "stop_seen": _planned_stop(nodes),
             "kill_seen": _crash(nodes),
+            **_freezes(nodes),
             "kept_return": _kept_return(nodes),
             **_empty_return(nodes),
         }
@@ -57,6 +61,26 @@ def _crash(nodes: Cluster) -> float:
     seconds = _until_listed_as(others, victim_id, "suspected", began)
     nodes.revive()
     return seconds
+
+
+def _freezes(nodes: Cluster) -> dict[str, float]:
+    """Stop each process in turn, as a machine that hangs would, and let it go on."""
+    seen, over = [], []
+    for victim in nodes.nodes:
+        others = [node for node in nodes.nodes if node is not victim]
+        victim_id = victim.client.node_id()
+        began = time.perf_counter()
+        os.kill(victim.pid, signal.SIGSTOP)
+        try:
+            seen.append(_until_listed_as(others, victim_id, "suspected", began))
+        finally:
+            os.kill(victim.pid, signal.SIGCONT)
+        over.append(_until_listed_as(others, victim_id, "active", time.perf_counter()))
+    return {
+        "freeze_seen": statistics.median(seen),
+        "freeze_seen_last": max(seen),
+        "freeze_over": max(over),
+    }
 
 
 def _kept_return(nodes: Cluster) -> float:

@@ -67,7 +67,7 @@ def session(held: int, differing: int, *, changed: bool, seed: int = 1) -> Cost:
         seed,
         2,
         conditions=Conditions(latency=LATENCY, jitter=0.0),
-        settings={"heartbeat_interval": 1_000.0},
+        settings={"heartbeat_interval": 1_000.0, "probe_interval": 1_000.0},
     )
     common = [_entry(f"key {number}", _BEFORE + rng.randrange(900_000)) for number in range(held)]
     for host in cluster.hosts.values():

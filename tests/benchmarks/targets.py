@@ -93,6 +93,15 @@ TARGETS: dict[str, tuple[Target, ...]] = {
             "kill_seen", "`kill -9` suspected by all", Unit.MILLISECONDS, 0.5, deployed="35.0 s"
         ),
         Target(
+            "freeze_seen",
+            "frozen (SIGSTOP) node suspected by all, median of each in turn",
+            Unit.SECONDS,
+            4.0,
+            deployed="35 s",
+        ),
+        Target("freeze_seen_last", "the same, the longest", Unit.SECONDS, 10.0),
+        Target("freeze_over", "it goes on: active on all lists", Unit.SECONDS, 5.0),
+        Target(
             "kept_return",
             "restart with its disk, 100 of 1,000 keys changed meanwhile: all as elsewhere after its"
             " first answer",

@@ -19,6 +19,18 @@ from tests.support.frames import WALL, endpoint, heartbeat, message, names
 # Silence
 
 
+def test_m4_who_was_stopped_reads_first_and_judges_then() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.wait(1.5)
+    subject.monotonic += 40.0
+    effects = subject.wait(0.0)
+    effects += subject.receive(1, heartbeat("a", timestamp=subject.wall))
+    assert (closed(effects), notices(effects)) == ({}, [])
+    assert closed(subject.wait(2.0)) == {2: 4408}
+
+
 def test_m3_a_silent_link_is_closed_and_its_member_suspected_when_its_address_is_dead() -> None:
     subject = Subject()
     subject.joined(1, "a")

@@ -1,5 +1,7 @@
 """Nodes that crash, stop, come back, or lose their disk."""
 
+import os
+import signal
 import time
 
 import pytest
@@ -24,6 +26,24 @@ def test_a_killed_node_is_suspected_from_its_broken_connections(cluster: Cluster
     victim.start()
     cluster.wait_whole()
     assert victim.client.node_id() == victim_id
+
+
+def test_m4_a_frozen_node_is_suspected_although_its_connections_stand(cluster: Cluster) -> None:
+    victim, *others = cluster.nodes
+    victim_id = victim.client.node_id()
+    refuted = victim.client.stats()["refutations"]
+    os.kill(victim.pid, signal.SIGSTOP)
+    try:
+        # Far sooner than the suspicion time-out of 30 s, and than the end of the connections.
+        for other in others:
+            _sees(other.client, victim_id, "suspected")
+    finally:
+        os.kill(victim.pid, signal.SIGCONT)
+    for other in others:
+        _sees(other.client, victim_id, "active")
+    # It suspected nobody for what it slept through.
+    assert victim.client.stats()["probesFailed"] == 0
+    eventually(lambda: victim.client.stats()["refutations"] > refuted)
 
 
 @pytest.mark.parametrize("disk", ["kept", "emptied"])

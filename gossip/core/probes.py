@@ -1,0 +1,317 @@
+"""Asking members whether they are there, so that who fails is found in seconds (M4).
+
+Theory of operation. Once a period the next member of a shuffled list is asked by `ping` on its
+link; any frame of its own since then is an answer. If none came in time, up to three others are
+asked to ask it (`ping-req`): an `ack` of theirs ends the probe, and a `nack` says that they hear
+us and not the member. Then it is suspected; or, where nobody could confirm its silence, a period
+later. Who hears that a peer suspects a member asks it as well, at once.
+
+A node that is slow itself must not accuse others. So it measures its *self-doubt* (the local health
+multiplier of Lifeguard): up for a probe that failed, for a helper that said neither `ack` nor
+`nack`, a little for suspicions of ourselves, and for timers that came late; down for a probe that
+was answered. Period and time-outs grow with it, and what was asked before a timer came late is
+asked again.
+
+    Das, Gupta, Motivala: SWIM (2002), sections 3.1 and 4.3.
+    Dadgar, Phillips, Currey: Lifeguard (2017), section IV-A (local health) and nacks.
+"""
+
+from enum import Enum
+
+import msgspec
+
+from gossip.core import exchanges
+from gossip.core.context import Context
+from gossip.core.events import LinkId
+from gossip.core.links import Link
+from gossip.core.members import Status
+from gossip.core.roster import Roster
+
+PERIOD_TIMER = "probe"
+ANSWER_TIMER = "probe-answer"
+
+_HELPERS = 3
+"""Members asked to ask (SWIM, section 3.1)."""
+_WORST = 8
+"""The greatest self-doubt (Lifeguard)."""
+_TOLD = 2
+"""Up to here others may make us doubt ourselves by suspecting us: a liar must not blind us."""
+_ERRANDS, _ERRANDS_EACH = 64, 8
+"""Members that we ask for others at a time, and for one of them. Guesses."""
+
+
+class _Phase(Enum):
+    ASKED = "asked"
+    """The member was asked."""
+    HELPED = "helped"
+    """It did not answer in time, and others were asked to ask it."""
+    LAST = "last"
+    """Nobody else asked it, or somebody did before us: wait as long again."""
+
+
+class _Probe(msgspec.Struct):
+    """A member that we ask for ourselves."""
+
+    node_id: str
+    seq: int
+    asked_at: float
+    """Monotonic seconds."""
+    deadline: float
+    phase: _Phase
+    accused: bool
+    """We ask because a peer suspects it."""
+    sent: bool
+    """We could send the question."""
+    helpers: set[LinkId] = msgspec.field(default_factory=set)
+    """Those who said nothing yet."""
+    confirmed: bool = False
+    """A helper asked, and had no answer."""
+
+
+class _Errand(msgspec.Struct):
+    """A member that we ask for somebody else."""
+
+    node_id: str
+    asker: LinkId
+    asked_as: int
+    """The number that the asker gave it."""
+    asked_at: float
+    deadline: float
+
+
+class Probes:
+    """Asks, answers, and asks for others."""
+
+    def __init__(self, context: Context, roster: Roster) -> None:
+        self._context = context
+        self._config = context.config
+        self._patience = context.config.probe_interval / 2
+        """Seconds that an answer may take, as long as we do not doubt ourselves."""
+        self._links = context.links
+        self._roster = roster
+        self._probes: dict[str, _Probe] = {}
+        """By node id."""
+        self._errands: dict[int, _Errand] = {}
+        """By our number."""
+        self._turn: list[str] = []
+        """Members to be asked before the list is shuffled anew."""
+        self._numbers = 0
+        self._period_due = 0.0
+        self._answer_due = 0.0
+        self.self_doubt = 0
+        """How much we doubt ourselves: 0 … 8."""
+
+    def start(self) -> None:
+        """Begin; not all nodes at the same moment."""
+        self._rest(self._context.rng.uniform(0, self._config.probe_interval))
+
+    # Asking for ourselves
+
+    def next_period(self) -> None:
+        """Ask the next member that was silent for a period."""
+        node_id = self._next()
+        if node_id is not None:
+            self._ask(node_id)
+        if self._is_late(self._period_due):
+            self._judge_ourselves(+1)
+        elif node_id is None:
+            # Everybody is heard of without being asked.
+            self._judge_ourselves(-1)
+        self._rest(self._config.probe_interval * (self.self_doubt + 1))
+
+    def _rest(self, seconds: float) -> None:
+        self._period_due = self._context.now.monotonic + seconds
+        self._context.set_timer(PERIOD_TIMER, seconds)
+
+    def _next(self) -> str | None:
+        since = self._context.now.monotonic - self._config.probe_interval
+        for _ in range(2):
+            while self._turn:
+                node_id = self._turn.pop()
+                if node_id not in self._probes and self._is_silent(node_id, since):
+                    return node_id
+            self._turn = [link.peer for link in self._links.best() if link.extended and link.peer]
+            self._context.rng.shuffle(self._turn)
+        return None
+
+    def doubt(self, node_id: str) -> None:
+        """A peer suspects a member that we hold a link to: see for ourselves (M2)."""
+        if node_id not in self._probes and self._link_to(node_id) is not None:
+            self._ask(node_id, accused=True)
+
+    def were_suspected(self) -> None:
+        """Somebody suspected us, who live: perhaps we are slow."""
+        if self.self_doubt < _TOLD:
+            self._judge_ourselves(+1)
+
+    def _ask(self, node_id: str, *, accused: bool = False) -> None:
+        self._numbers += 1
+        now = self._context.now.monotonic
+        self._probes[node_id] = _Probe(
+            node_id=node_id,
+            seq=self._numbers,
+            asked_at=now,
+            deadline=now + self._timeout * (2 if accused else 1),
+            phase=_Phase.LAST if accused else _Phase.ASKED,
+            accused=accused,
+            sent=self._ping(node_id, self._numbers),
+        )
+        self._await_answers()
+
+    def _ping(self, node_id: str, seq: int) -> bool:
+        """Ask on a link. False where there is none that can be used now."""
+        link = self._link_to(node_id)
+        if link is None:
+            return False
+        self._context.send([link], exchanges.ping(seq))
+        return True
+
+    def _link_to(self, node_id: str) -> Link | None:
+        """A link to an extended member that takes frames; the newest."""
+        usable = (
+            link
+            for link in reversed(self._links.to(node_id))
+            if link.usable and link.joined and link.extended and link.blocked_since is None
+        )
+        return next(usable, None)
+
+    @property
+    def _timeout(self) -> float:
+        return self._patience * (self.self_doubt + 1)
+
+    def _is_silent(self, node_id: str, since: float) -> bool:
+        """Whether there is a link to it and none carried a frame since then."""
+        links = self._links.to(node_id)
+        return bool(links) and all(link.received <= since for link in links)
+
+    # Answers
+
+    def _await_answers(self) -> None:
+        """Look again when the next one is due."""
+        deadlines = [probe.deadline for probe in self._probes.values()]
+        deadlines += [errand.deadline for errand in self._errands.values()]
+        if deadlines:
+            self._answer_due = min(deadlines)
+            self._context.set_timer(ANSWER_TIMER, self._answer_due - self._context.now.monotonic)
+
+    def look(self) -> None:
+        """See who answered in time."""
+        now = self._context.now.monotonic
+        if self._is_late(self._answer_due):
+            self._ask_again()
+        for probe in list(self._probes.values()):
+            if now >= probe.deadline:
+                self._settle(probe)
+        for number, errand in list(self._errands.items()):
+            if now >= errand.deadline:
+                heard = not self._is_silent(errand.node_id, errand.asked_at)
+                self._report(number, heard=heard)
+        self._await_answers()
+
+    def _ask_again(self) -> None:
+        """It was us who were away: answers may lie in front of us, unread."""
+        self._judge_ourselves(+1)
+        self._errands.clear()
+        for node_id, probe in list(self._probes.items()):
+            self._ask(node_id, accused=probe.accused)
+
+    def _settle(self, probe: _Probe) -> None:
+        """Its time is over: it answered, or helpers are asked, or it failed."""
+        if not self._is_silent(probe.node_id, probe.asked_at):
+            self._answered(probe)
+        elif probe.phase is _Phase.ASKED and self._ask_helpers(probe):
+            probe.phase = _Phase.HELPED
+            probe.deadline += self._timeout
+            probe.sent = self._ping(probe.node_id, probe.seq) or probe.sent
+        elif probe.phase is _Phase.LAST or probe.confirmed:
+            self._failed(probe)
+        else:
+            probe.phase = _Phase.LAST
+            probe.deadline += 2 * self._timeout
+            probe.sent = self._ping(probe.node_id, probe.seq) or probe.sent
+
+    def _ask_helpers(self, probe: _Probe) -> bool:
+        """Ask others to ask it. False where there is nobody to help."""
+        others = [
+            link
+            for link in self._links.best()
+            if link.extended and link.peer != probe.node_id and link.blocked_since is None
+        ]
+        chosen = self._context.rng.sample(others, min(_HELPERS, len(others)))
+        probe.helpers = {link.id for link in chosen}
+        self._context.send(chosen, exchanges.ping_request(probe.seq, probe.node_id))
+        return bool(chosen)
+
+    def _answered(self, probe: _Probe) -> None:
+        del self._probes[probe.node_id]
+        if not probe.accused:
+            self._judge_ourselves(-1)
+
+    def _failed(self, probe: _Probe) -> None:
+        del self._probes[probe.node_id]
+        # Who hears nothing from the helpers either may be the one who is deaf.
+        self._judge_ourselves(len(probe.helpers))
+        member = self._context.members.get(probe.node_id)
+        asked = probe.sent or probe.confirmed
+        if asked and member is not None and member.status is Status.ACTIVE:
+            self._context.stats.probes_failed += 1
+            self._roster.suspect(member, "it does not answer")
+
+    def _is_late(self, due: float) -> bool:
+        return self._context.now.monotonic - due > self._timeout / 2
+
+    def _judge_ourselves(self, change: int) -> None:
+        self.self_doubt = max(0, min(_WORST, self.self_doubt + change))
+
+    # Answering, and asking for others
+
+    def pinged(self, link: Link, seq: int) -> None:
+        """A peer asks whether we are there."""
+        self._answer(link, exchanges.ack(seq))
+
+    def requested(self, link: Link, seq: int, node_id: str) -> None:
+        """A peer wants us to ask a member."""
+        if node_id == link.peer or self._is_busy(link) or self._link_to(node_id) is None:
+            self._answer(link, exchanges.nack(seq, asked=False))
+            return
+        self._numbers += 1
+        now = self._context.now.monotonic
+        # Well before the asker gives up, or our nack is of no use (Lifeguard).
+        deadline = now + 0.6 * self._patience
+        self._errands[self._numbers] = _Errand(node_id, link.id, seq, now, deadline)
+        self._ping(node_id, self._numbers)
+        self._await_answers()
+
+    def _is_busy(self, link: Link) -> bool:
+        errands = self._errands.values()
+        each = sum(errand.asker == link.id for errand in errands)
+        return each >= _ERRANDS_EACH or len(errands) >= _ERRANDS
+
+    def acked(self, link: Link, seq: int) -> None:
+        """A member that we asked for somebody answers, or a helper has reached one."""
+        errand = self._errands.get(seq)
+        if errand is not None and errand.node_id == link.peer:
+            self._report(seq, heard=True)
+        for probe in list(self._probes.values()):
+            if probe.seq == seq and link.id in probe.helpers:
+                self._answered(probe)
+
+    def nacked(self, link: Link, seq: int, *, asked: bool) -> None:
+        """A helper hears us, and not the member; or it could not ask it."""
+        for probe in self._probes.values():
+            if probe.seq == seq and link.id in probe.helpers:
+                probe.helpers.discard(link.id)
+                probe.confirmed = probe.confirmed or asked
+
+    def _report(self, number: int, *, heard: bool) -> None:
+        errand = self._errands.pop(number)
+        asker = self._links.get(errand.asker)
+        if asker is not None:
+            seq = errand.asked_as
+            self._answer(asker, exchanges.ack(seq) if heard else exchanges.nack(seq, asked=True))
+
+    def _answer(self, link: Link, frame: bytes) -> None:
+        if link.blocked_since is None:
+            self._context.send([link], frame)
+        else:
+            self._context.refuse("probe-blocked")

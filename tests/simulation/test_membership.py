@@ -167,7 +167,8 @@ def test_a_join_whose_answer_was_lost_is_made_up_for(written: bool) -> None:
 
 
 def test_an_idle_cluster_under_loss_keeps_everybody() -> None:
-    cluster = formed(8, conditions=Conditions(loss=0.05))
+    cluster = formed(8)
+    cluster.world.network.conditions = Conditions(loss=0.05)
     cluster.run(120)
     assert cluster.notices(NoticeKind.PEER_REMOVED) == []
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from gossip.core.config import Limits
@@ -64,6 +65,7 @@ def forbidden(address: str, *, loopback_allowed: bool) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4_096)
 def names_loopback(url: str) -> bool:
     """Whether the host of this URL is a loopback name or address."""
     host = urlsplit(url).hostname or ""

@@ -50,6 +50,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Items of membership news in one heartbeat (W8)."""
     rumors: int = 1_000
     """Members of whom news waits to be told; what was told most often makes room. A guess."""
+    newcomers: int = 100
+    """Members named on in one go (L1): a liar's list must not be multiplied. A guess."""
     vouched: int = 100
     """Members without an endpoint that are listed on one peer's word (M8). A guess."""
     body: int = 16_777_216
@@ -142,6 +144,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     hearsay_delay: float = 1.0
     """Seconds after which we dial a member that we heard of; a newcomer dials at once, so that
     two ends seldom dial each other (L2)."""
+    mesh: int = 16
+    """Members up to which everybody links to all others (L1)."""
+    rewire_interval: float = 30.0
+    """Seconds, about, after which one link is exchanged for another (L1). A guess: a tenth of the
+    probes that find who fails."""
     news_delay: float = 0.02
     """Seconds that news waits for company before it goes out (M5)."""
     refute_again: float = 1.0

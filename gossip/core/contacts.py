@@ -7,6 +7,7 @@ member breaks we redial at once: a refused dial is evidence enough to suspect it
 
 from gossip.core import addresses
 from gossip.core.context import CloseCode, Context
+from gossip.core.degree import degree
 from gossip.core.dialing import DialPlan, Kind, Target
 from gossip.core.effects import Dial, ForgetPeer, NoticeKind
 from gossip.core.links import Link
@@ -26,6 +27,9 @@ _QUICK_BREAKS = 5
 starts is found dead without delay, one that somebody else's id keeps closing is not hammered."""
 _OWN_JOINS = 100
 """Own `join`s remembered; each belongs to a link that closes within seconds."""
+_ENOUGH_FOR = 45.0
+"""Seconds after which a member that has links enough is dialed again where all link to all: it does
+not believe so, or will soon."""
 _ID_TAKEN_FOR = 300.0
 """Seconds for which health names that somebody else uses our id."""
 
@@ -78,6 +82,9 @@ class Contacts:
             if target.node_id is not None and self._links.linked(target.node_id):
                 self.plan.settled(target.node_id)
                 continue
+            if target.kind is not Kind.BOOTSTRAP and self._needs_no_dial(target):
+                self.plan.abandon(target.url)
+                continue
             self._context.stats.dials += 1
             self._context.emit(Dial(target.url, target.loopback))
         upcoming = self.plan.next_due(now)
@@ -90,17 +97,37 @@ class Contacts:
         target = self._failed(url)
         if target is not None and target.kind is Kind.BOOTSTRAP and target.attempts == 1:
             self._context.notice(NoticeKind.BOOTSTRAP_SILENT, url, "no node answers, retrying")
+        self._accuse(url, "its address does not answer")
+        self.dial_due()
+
+    def _accuse(self, url: str, why: str, but: str | None = None) -> None:
+        """Suspect the members that are said to be at an address, and are not.
+
+        By the address, not by whom we expected there: a bootstrap peer that joined by itself, and
+        that we never reached, is known by that alone. Where others hold links to a member that we
+        cannot reach, it may be our fault. We say so once: if it lives, it refutes that.
+        """
         for member in self._members:
-            # By the address, not by whom we expected there: a bootstrap peer that joined by itself,
-            # and that we never reached, is known by that alone.
             if (
                 member.record.gossip_endpoint == url
                 and member.status is Status.ACTIVE
+                and member.record.node_id != but
                 and not self._links.linked(member.record.node_id)
-                and not self._roster.is_vouched_for(member)
+                and not (member.out_of_reach and self._roster.hears_of_others)
+                and (self._members.crowded or not self._roster.is_vouched_for(member))
             ):
-                self._roster.suspect(member, "its address does not answer")
-        self.dial_due()
+                if self._members.crowded:
+                    member.out_of_reach = True
+                    # Its time begins now: nobody looked at it before (M3).
+                    member.silent_since = self._context.now.monotonic
+                self._roster.suspect(member, why)
+
+    def _needs_no_dial(self, target: Target) -> bool:
+        """Whether others see this member, and we either have links enough or cannot reach it."""
+        member = self._members.get(target.node_id or "")
+        if not self._members.crowded or member is None or member.status is not Status.ACTIVE:
+            return False
+        return target.kind is Kind.LOST or (member.out_of_reach and target.kind is not Kind.CHANCE)
 
     def _failed(self, url: str) -> Target | None:
         active = len(self._members.active())
@@ -148,19 +175,41 @@ class Contacts:
                     beyond = int(self._config.max_clock_skew * 1000) + 1
                     self._context.clocks.disagrees(link.dialed, -beyond, now)
                 self._failed(link.dialed)
+                if code not in (CloseCode.OVER_RATE, CloseCode.CLOCK):
+                    self._accuse(link.dialed, "who is at its address does not join")
         if link.peer is None or self._links.linked(link.peer):
+            return
+        member = self._members.get(link.peer)
+        if code == CloseCode.ENOUGH and member is not None and member.status is Status.ACTIVE:
+            self._has_enough(member, now)
             return
         self._roster.word_gone(link.peer)
         if code == CloseCode.DUPLICATE:
             # We hold no other: the one that it kept is somebody else's, who uses our id.
             self._id_taken(link.peer)
-        member = self._members.get(link.peer)
         due = now + self._context.rng.uniform(0, self._redial_spread(link, member))
         if member is not None and member.status is not Status.INACTIVE:
             if code != CloseCode.SILENT:
                 member.silent_since = now
-            self._want_member(member, due)
+            self.want_member(member, due)
         self.plan.unsettled(link.dialed, link.peer, due)
+
+    def _has_enough(self, member: Member, now: float) -> None:
+        """A member closed its link to us, or we ours, because one of us has enough of them (L1)."""
+        node_id, rng = member.record.node_id, self._context.rng
+        linked = sum(link.extended for link in self._links.best())
+        if linked < min(degree(self._members.dialable + 1), self._members.dialable):
+            # We have not, and may know nobody else.
+            self.plan.unsettled(None, node_id, now + rng.uniform(1, 3))
+            if not self._members.crowded:
+                self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
+        elif self._members.crowded:
+            self.plan.rest(node_id, now, len(self._members.active()))
+        else:
+            self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
+        if member.record.gossip_endpoint is None:
+            # We cannot tell any more whether it lives; those can who are linked to it.
+            self._members.drop(member)
 
     def _redial_spread(self, link: Link, member: Member | None) -> float:
         """Seconds over which a redial is spread: more each time that a new link breaks soon."""
@@ -193,13 +242,24 @@ class Contacts:
         taken = self.id_taken_at
         return taken is not None and self._context.now.monotonic - taken < _ID_TAKEN_FOR
 
-    def _want_member(self, member: Member, due: float) -> None:
+    def want_member(self, member: Member, due: float) -> None:
+        """Dial a member, if it can be dialed."""
+        self._want(member, due, Kind.MEMBER)
+
+    def try_member(self, member: Member) -> None:
+        """Dial a member once, to be linked to it."""
+        now = self._context.now.monotonic
+        self._want(member, now, Kind.CHANCE)
+        # A bootstrap peer is a target already, of a later time.
+        self.plan.hasten(member.record.gossip_endpoint or "", now)
+
+    def _want(self, member: Member, due: float, kind: Kind) -> None:
         url = member.record.gossip_endpoint
         if url is not None:
             self.plan.want(
                 Target(
                     url=url,
-                    kind=Kind.MEMBER,
+                    kind=kind,
                     due=due,
                     node_id=member.record.node_id,
                     loopback=member.loopback,
@@ -207,9 +267,10 @@ class Contacts:
             )
 
     def keep_dialing(self, member: Member) -> None:
-        """Dial a member that is listed on others' word: news of it may have outlived our plan."""
-        if member.holders and (member.record.gossip_endpoint or "") not in self.plan:
-            self._want_member(member, self._context.now.monotonic)
+        """Dial a member where all link to all: news of it may have outlived our plan."""
+        known = self._members.crowded or self._links.known(member.record.node_id)
+        if not known and (member.record.gossip_endpoint or "") not in self.plan:
+            self.want_member(member, self._context.now.monotonic)
 
     def heard_of(self, url: str | None) -> bool:
         """Whether we dial this URL only because others named it."""
@@ -220,6 +281,7 @@ class Contacts:
         """A link joined: we know who is behind its URL, and need not dial this node any more."""
         if link.dialed is not None:
             self.plan.expect(link.dialed, node_id)
+            self._accuse(link.dialed, "somebody else answers at its address", but=node_id)
         self.plan.settled(node_id)
 
     def left(self, node_id: str) -> None:

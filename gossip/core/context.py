@@ -24,6 +24,7 @@ class CloseCode:
     SLOW_READER = 4413
     CLOCK = 4425
     OVER_RATE = 4429
+    ENOUGH = 4430
 
 
 class Context:

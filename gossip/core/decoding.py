@@ -6,6 +6,8 @@ node needs it.
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -82,8 +84,8 @@ class _Object(_Record, rename="camel"):
     x: Any = None
     root: Any = None
     mroot: Any = None
-    peers: Any = None
-    peer: Any = None
+    peers: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    peer: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     reason: Any = None
     timestamp: Any = None
     pulled: Any = None
@@ -106,6 +108,8 @@ class _Object(_Record, rename="camel"):
 
 _SPLIT_AT_ONCE = 262_144
 """Bytes of an array that is taken apart in one step, 10 ms at worst: all that we send."""
+_SHORT_NAME = 1_024
+"""Bytes of a record that is kept as it was read: ours have some 400, and strangers send any."""
 _STANDINGS = frozenset(Standing)
 _SMALLEST_ENTRY = len('{"key":"a","version":1}')
 
@@ -116,6 +120,7 @@ _structure = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL).finditer
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _object = msgspec.json.Decoder(_Object).decode
 _entry = msgspec.json.Decoder(WireEntry).decode
+_record = msgspec.json.Decoder(_Record).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -234,9 +239,10 @@ def _news_item(item: object, limits: Limits) -> NewsItem | None:
 
 def _join(data: _Object, limits: Limits) -> Join | PeerList:
     if data.type == "peer_discovery":
-        return _peer_list(data.peers, limits, discovery=True)
+        return _peer_list(_items(data.peers, limits), limits, discovery=True)
     if data.type == "peer_announcement":
-        return _peer_list([data.peer], limits)
+        peer = [bytes(data.peer)] if isinstance(data.peer, msgspec.Raw) else []
+        return _peer_list(peer, limits)
     record = peer_record(data, data.node_id, limits)
     if record is None:
         raise EnvelopeFault("record")
@@ -251,8 +257,9 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
             return _want(data, hops, limits)
         case "push" if isinstance(data.entries, msgspec.Raw):
             return Push(_entries(data.entries, hops), _root(data.root))
-        case "members" if data.peers is not None:
-            return _peer_list(data.peers, limits, held=True)
+        case "members" if isinstance(data.peers, msgspec.Raw):
+            answer = data.answer is True
+            return _peer_list(_items(data.peers, limits), limits, held=True, answer=answer)
         case _:
             return _words(data, limits)
 
@@ -334,17 +341,43 @@ def _numbers(text: object, most: int, width: int) -> list[int]:
     return unpack(text, width)
 
 
+def _items(peers: msgspec.Raw | msgspec.UnsetType, limits: Limits) -> list[bytes]:
+    """The items of a list of names, and of a very long one no more than one beyond the limit."""
+    if not isinstance(peers, msgspec.Raw):
+        raise EnvelopeFault("data")
+    if len(text := bytes(peers)) > _SPLIT_AT_ONCE:
+        return list(islice(_Elements(text), limits.peer_list + 1))
+    return list(map(bytes, _array(text)))
+
+
 def _peer_list(
-    peers: object, limits: Limits, *, discovery: bool = False, held: bool = False
+    peers: list[bytes],
+    limits: Limits,
+    *,
+    discovery: bool = False,
+    held: bool = False,
+    answer: bool = False,
 ) -> PeerList:
     """`held`: the sender may name members that have no endpoint (M8)."""
-    if not isinstance(peers, list):
-        raise EnvelopeFault("data")
-    taken = peers[: limits.peer_list]
-    named = [msgspec.convert(peer, _Record) for peer in taken if isinstance(peer, dict)]
-    records = [peer_record(name, name.id, limits) for name in named]
+    records = [_named_in(peer, limits) for peer in peers[: limits.peer_list]]
     valid = tuple(record for record in records if record and (held or record.gossip_endpoint))
-    return PeerList(valid, len(peers) - len(valid), discovery)
+    return PeerList(valid, len(peers) - len(valid), answer, discovery)
+
+
+def _named_in(text: bytes, limits: Limits) -> PeerRecord | None:
+    """One record of a list. It comes from many peers in the same words, and is read once."""
+    return (_known_name if len(text) <= _SHORT_NAME else _name)(text, limits)
+
+
+def _name(text: bytes, limits: Limits) -> PeerRecord | None:
+    try:
+        name = _record(text)
+    except MALFORMED:
+        return None
+    return peer_record(name, name.id, limits)
+
+
+_known_name = lru_cache(maxsize=4_096)(_name)
 
 
 def peer_record(data: _Record, node_id: object, limits: Limits) -> PeerRecord | None:

@@ -37,9 +37,11 @@ class Kind(IntEnum):
     """Why we dial; a greater kind replaces a lesser one for the same URL."""
 
     HEARSAY = 0
-    LOST = 1
-    MEMBER = 2
-    BOOTSTRAP = 3
+    CHANCE = 1
+    """A member of a crowd, chosen at random to be linked to (L1): like hearsay it gets one dial."""
+    LOST = 2
+    MEMBER = 3
+    BOOTSTRAP = 4
 
 
 class Target(msgspec.Struct, kw_only=True):
@@ -151,7 +153,7 @@ class DialPlan:
         if target is None:
             return None
         target.dialing = False
-        if target.kind is Kind.HEARSAY or target.until <= now:
+        if target.kind in (Kind.HEARSAY, Kind.CHANCE) or target.until <= now:
             del self._targets[url]
             return target
         backoff = self._config.dial_backoff * 2 ** min(target.attempts, 16)
@@ -185,6 +187,35 @@ class DialPlan:
                 target.due = now + self._longest_wait(target, active)
             else:
                 del self._targets[target.url]
+
+    def rest(self, node_id: str, now: float, active: int) -> None:
+        """This node is a member, and need not be linked to us (L1).
+
+        If the operator named it, it is dialed all the same, as seldom as the whole cluster dials a
+        missing one: nobody else might see that it is cut off from all of us.
+        """
+        for target in self._of(node_id):
+            if target.kind is Kind.BOOTSTRAP:
+                longest = max(_LONGEST_WAIT, self._config.dial_backoff_max * active)
+                target.due = now + longest * self._rng.uniform(0.5, 1.5)
+            else:
+                del self._targets[target.url]
+
+    def rests(self, url: str) -> bool:
+        """Whether nothing but time holds up the next dial of this URL, or it has no target."""
+        target = self._targets.get(url)
+        if target is None:
+            return True
+        return not target.dialing and not target.attempts and target.due < _NEVER
+
+    def abandon(self, url: str) -> None:
+        """Dial this URL no more."""
+        del self._targets[url]
+
+    def hasten(self, url: str, due: float) -> None:
+        """Dial this URL, if it has a target, no later than this."""
+        if (target := self._targets.get(url)) is not None:
+            target.due = min(target.due, due)
 
     def own(self, url: str, now: float) -> bool:
         """Dialing this URL led to ourselves. Returns whether that is new.
@@ -229,6 +260,10 @@ class DialPlan:
             # Names that only the budget holds back: it refills in this time.
             later.append(now + 1 / self._config.dial_rate)
         return min(later, default=None)
+
+    def under_way(self) -> int:
+        """How many members are dialed in order to be linked to them, or will be at once."""
+        return sum(target.kind is Kind.CHANCE for target in self._targets.values())
 
     def _longest_wait(self, target: Target, active: int) -> float:
         longest = self._config.dial_backoff_max

@@ -1,6 +1,7 @@
 """Typed message to bytes, with the fields in the order of the deployed nodes (W1–W9)."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from random import Random
 
 import msgspec
@@ -159,8 +160,9 @@ def _peer_fields(record: PeerRecord) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+@lru_cache(maxsize=4_096)
 def named(record: PeerRecord) -> bytes:
-    """A record as an item of a list of names."""
+    """A record as an item of a list of names. Many peers are told of the same one."""
     incarnation = {"incarnation": record.incarnation} if record.incarnation else {}
     return to_json({"id": record.node_id, **_peer_fields(record), **incarnation})
 
@@ -177,8 +179,10 @@ def root_field(root: Root) -> dict[str, object]:
     return fields | {"floor": root.floor} if root.floor else fields
 
 
-def pages(items: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
-    """Cut into lists that stay under `most` bytes with room for an envelope.
+def pages(
+    items: Iterable[bytes], most: int, most_items: int | None = None
+) -> Iterator[list[bytes]]:
+    """Cut into lists that stay under `most` bytes with room for an envelope, and so many items.
 
     One item alone always fits: its parts are bounded well below a frame.
     """
@@ -186,7 +190,7 @@ def pages(items: Iterable[bytes], most: int) -> Iterator[list[bytes]]:
     page: list[bytes] = []
     size = 0
     for item in items:
-        if page and size + len(item) + 1 > room:
+        if page and (size + len(item) + 1 > room or len(page) == most_items):
             yield page
             page, size = [], 0
         page.append(item)

@@ -226,6 +226,10 @@ class Links:
         """Whether a link to this peer is open and not closing; perhaps not yet `usable`."""
         return bool(self.to(peer))
 
+    def known(self, peer: str) -> bool:
+        """Whether there is a link to this peer, be it a closing one."""
+        return peer in self._by_peer
+
     def best(self) -> list[Link]:
         """For each peer that joined, the link to send on, in the order of their numbers.
 

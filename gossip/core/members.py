@@ -14,6 +14,7 @@ the word of those who hold a link to it, as long as one of them is linked to us 
 Buried ids rest in a bounded graveyard: not listed, not mentioned, but a `join` brings them back.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from enum import StrEnum
 from hashlib import sha256
@@ -76,6 +77,12 @@ class Member(msgspec.Struct, kw_only=True):
     """Monotonic seconds when the store was told of it last."""
     holders: tuple[str, ...] = ()
     """Peers on whose word it is listed while we hold no link to it (M2, M8); at most `HOLDERS`."""
+    met: int | None = None
+    """The incarnation in which it introduced itself to us; None: it is listed on others' word."""
+    learned: int = 0
+    """The incarnation in which it had this record; news may have told of a later one."""
+    out_of_reach: bool = False
+    """A dial of ours failed while others see it (M2): dialed seldom, and not accused again."""
     breaks: int = 0
     """Links to it in a row that broke soon after they opened."""
     heartbeats: int = 0
@@ -88,6 +95,8 @@ class _Grave(msgspec.Struct):
     """The one that died."""
     dialed_at: float = float("-inf")
     """When a mention of this id earned a dial last (M3)."""
+    named_by: str = ""
+    """Who said first that a later incarnation lives."""
 
 
 HOLDERS = 3
@@ -102,7 +111,24 @@ class Members:
         self._members: dict[str, Member] = {}
         self._graves: dict[str, _Grave] = {}
         """By id, oldest first."""
-        self._root: Root | None = None
+        self._undialable: dict[str, None] = {}
+        """Ids of those without an endpoint."""
+        self._unwell: set[str] = set()
+        """Ids of the members that are not active."""
+        self._alone_on_word: Counter[str] = Counter()
+        """How many members that we never met are listed on the word of this peer alone."""
+        self._active = 0
+        self._hashes = 0
+        """The sum over the active members that can be dialed."""
+        self._hidden = 0
+        self._hidden_hashes = 0
+        """The same of those that nobody can dial."""
+        self._unmet: dict[str, None] = {}
+        """Ids of those that we never met, in the order in which we heard of them."""
+        self.dialable = 0
+        """How many other extended members there are that can be dialed and did not leave."""
+        self.crowded = False
+        """Whether there are too many for everybody to link to everybody (L1)."""
         self.generation = 0
         """Grows with every change of a member or its status."""
 
@@ -123,6 +149,14 @@ class Members:
         """The members with evidence of life."""
         return [member for member in self._members.values() if member.status is Status.ACTIVE]
 
+    def undialable(self) -> list[Member]:
+        """The members that nobody can dial."""
+        return [self._members[node_id] for node_id in self._undialable]
+
+    def unwell(self) -> list[Member]:
+        """The members that are suspected or left."""
+        return [self._members[node_id] for node_id in sorted(self._unwell)]
+
     def joined(self, record: PeerRecord, now: float, wall: int, *, loopback: bool) -> Status | None:
         """A `join` on the member's own link. Returns the status it had; None when it was unknown.
 
@@ -131,35 +165,92 @@ class Members:
         """
         member = self._members.get(record.node_id)
         if member is None:
-            self._add(record, now, wall, loopback=loopback)
+            self._add(record, now, wall, met=record.incarnation, loopback=loopback)
             return None
         before = member.status
-        if record.incarnation >= member.record.incarnation:
-            member.record, member.loopback = record, loopback
-        member.holders = ()
+        if record.incarnation >= (member.met or 0):
+            # Others may have told us a later number, true or not. All else it knows best.
+            incarnation = max(record.incarnation, member.record.incarnation)
+            self._replace(member, msgspec.structs.replace(record, incarnation=incarnation))
+            member.loopback = loopback
+        member.out_of_reach = False
+        self.hold(member, (), met=max(record.incarnation, member.met or 0))
         self.revive(member, now, wall)
         return before
 
-    def vouched_for(self, record: PeerRecord, holder: str, now: float, wall: int) -> bool:
-        """A peer names a member that nobody can dial. Returns whether it is new here (M8).
+    def is_old(self, record: PeerRecord, holder: str) -> bool:
+        """Whether we know all of this, and need no more who say so."""
+        member = self._members.get(record.node_id)
+        if member is None or member.record != record:
+            return False
+        holders = member.holders
+        return member.met is not None or len(holders) == HOLDERS or holder in holders
 
-        Raises `OverflowError` when the table is full, or too many are listed on its word.
+    def vouched_for(
+        self, record: PeerRecord, holder: str, now: float, wall: int, *, loopback: bool
+    ) -> bool:
+        """A peer names a member that we hold no link to. Returns whether that is news (M8, L1).
+
+        Raises `OverflowError` when the table is full, or too many are listed on its word alone: it
+        may double what we know otherwise.
         """
         member = self._members.get(record.node_id)
         if member is None:
-            held = sum(member.holders[:1] == (holder,) for member in self._members.values())
-            if held >= self._config.limits.vouched:
+            known_otherwise = len(self._members) - self._alone_on_word.total()
+            most = max(self._config.limits.vouched, known_otherwise)
+            if self._alone_on_word[holder] >= most:
                 raise OverflowError("too many members on one peer's word")
-            self._add(record, now, wall).holders = (holder,)
+            if 2 * len(self._unmet) >= self._config.limits.members:
+                raise OverflowError("too many members that we never met")
+            self._add(record, now, wall, (holder,), loopback=loopback)
             return True
+        if member.learned < record.incarnation >= member.record.incarnation:
+            # It came back elsewhere, perhaps; of its number we may have heard before.
+            moved = member.record.gossip_endpoint != record.gossip_endpoint
+            self._replace(member, record)
+            member.out_of_reach = member.out_of_reach and not moved
+            return True
+        if self.crowded and member.met is not None and record.gossip_endpoint is not None:
+            # We have seen for ourselves that it is one, and need no word.
+            return False
         others = [other for other in member.holders if other != holder]
-        member.holders = (*others, holder)[-HOLDERS:]
+        self.hold(member, (*others, holder)[-HOLDERS:])
         return False
 
-    def _add(self, record: PeerRecord, now: float, wall: int, *, loopback: bool = False) -> Member:
+    def hold(self, member: Member, holders: tuple[str, ...], *, met: int | None = None) -> None:
+        """It is listed on the word of these peers; of none where we see for ourselves."""
+        self._count_word(member, -1)
+        member.holders = holders
+        if met is not None:
+            member.met = met
+        self._count_word(member, +1)
+
+    def _count_word(self, member: Member, change: int) -> None:
+        if member.met is not None:
+            self._unmet.pop(member.record.node_id, None)
+            return
+        self._unmet.setdefault(member.record.node_id)
+        if len(member.holders) == 1:
+            [holder] = member.holders
+            self._alone_on_word[holder] += change
+            if not self._alone_on_word[holder]:
+                del self._alone_on_word[holder]
+
+    def _add(
+        self,
+        record: PeerRecord,
+        now: float,
+        wall: int,
+        holders: tuple[str, ...] = (),
+        *,
+        met: int | None = None,
+        loopback: bool,
+    ) -> Member:
         if len(self._members) >= self._config.limits.members:
-            raise OverflowError("the member table is full")
-        self.changed()
+            if met is None or not self._unmet:
+                raise OverflowError("the member table is full")
+            # Whoever is here itself has room before those of whom we only heard.
+            self.drop(self._members[next(iter(self._unmet))])
         self.exhume(record.node_id)
         member = Member(
             record=record,
@@ -167,43 +258,93 @@ class Members:
             silent_since=now,
             seen_wall=wall,
             loopback=loopback,
+            learned=record.incarnation,
+            holders=holders,
+            met=met,
         )
         self._members[record.node_id] = member
+        self._count(member, +1)
+        self._count_word(member, +1)
         return member
+
+    def _replace(self, member: Member, record: PeerRecord) -> None:
+        self._count(member, -1)
+        member.record, member.learned = record, record.incarnation
+        self._count(member, +1)
 
     def revive(self, member: Member, now: float, wall: int) -> None:
         """A frame of its own refutes that it failed."""
-        self.changed()
-        member.status, member.silent_since, member.seen_wall = Status.ACTIVE, now, wall
+        self.mark(member, Status.ACTIVE)
+        member.silent_since, member.seen_wall = now, wall
 
     def mark(self, member: Member, status: Status) -> None:
         """It is suspected, it left, or news refuted that it failed."""
-        self.changed()
+        self._count(member, -1)
         member.status = status
+        self._count(member, +1)
+        if status is Status.ACTIVE:
+            self._unwell.discard(member.record.node_id)
+        else:
+            self._unwell.add(member.record.node_id)
 
     def renew(self, member: Member, incarnation: int) -> None:
         """It took another incarnation (M1)."""
-        self.changed()
+        self._count(member, -1)
         member.record = msgspec.structs.replace(member.record, incarnation=incarnation)
+        self._count(member, +1)
 
-    def changed(self) -> None:
-        """A member, its status or an incarnation changed, perhaps our own."""
-        self._root = None
+    def _count(self, member: Member, change: int) -> None:
+        """It enters the table as it is (+1), or leaves it (-1); in between it may be changed."""
         self.generation += 1
+        hidden = member.record.gossip_endpoint is None
+        if member.status is Status.ACTIVE and hidden:
+            self._hidden += change
+            self._hidden_hashes += change * member.record.hash
+        elif member.status is Status.ACTIVE:
+            self._active += change
+            self._hashes += change * member.record.hash
+        if hidden:
+            if change > 0:
+                self._undialable[member.record.node_id] = None
+            else:
+                del self._undialable[member.record.node_id]
+        elif member.record.extended and member.status is not Status.INACTIVE:
+            # The others nobody can be made to link to, and anybody can make them up (M8).
+            self.dialable += change
+        if change > 0:
+            self._look_around()
+
+    def _look_around(self) -> None:
+        # Not back at once, or members who come and go would turn all links over.
+        few = self._config.mesh * (3 / 4 if self.crowded else 1)
+        self.crowded = self.dialable > few
 
     def root(self, me: PeerRecord) -> Root:
-        """Count and sum of the active members and ourselves (A1, M5)."""
-        if self._root is None:
-            records = [me, *(member.record for member in self.active())]
-            total = sum(record.hash for record in records)
-            self._root = Root(len(records), total % MODULUS)
-        return self._root
+        """Count and sum of the active members and ourselves (A1, M5).
+
+        In a crowd without those that nobody can dial, of whom not everybody knows (L1).
+        """
+        n, total = self._active, self._hashes
+        if not self.crowded:
+            n, total = n + self._hidden, total + self._hidden_hashes
+        if not self.crowded or me.gossip_endpoint is not None:
+            n, total = n + 1, total + me.hash
+        return Root(n, total % MODULUS)
+
+    def drop(self, member: Member) -> None:
+        """Take a member off the table; any mention may bring it back."""
+        self._count(member, -1)
+        self._count_word(member, -1)
+        node_id = member.record.node_id
+        self._unmet.pop(node_id, None)
+        self._unwell.discard(node_id)
+        del self._members[node_id]
+        self._look_around()
 
     def bury(self, member: Member) -> None:
         """Take a member off the table; its id rests in the graveyard (M3)."""
-        self.changed()
+        self.drop(member)
         node_id = member.record.node_id
-        del self._members[node_id]
         if len(self._graves) >= self._config.limits.graveyard:
             del self._graves[next(iter(self._graves))]
         self._graves[node_id] = _Grave(member.record.incarnation)
@@ -211,6 +352,20 @@ class Members:
     def exhume(self, node_id: str) -> None:
         """A later incarnation of a buried id is alive, or it is here itself."""
         self._graves.pop(node_id, None)
+
+    def may_return(self, node_id: str, incarnation: int, by: str) -> bool:
+        """Whether this is believed of a buried id: one peer's word is worth a dial, two are enough.
+
+        Anybody can make up a later incarnation.
+        """
+        grave = self._graves.get(node_id)
+        if grave is None:
+            return True
+        if incarnation <= grave.incarnation:
+            return False
+        first = grave.named_by
+        grave.named_by = first or by
+        return first not in ("", by)
 
     def buried(self, node_id: str) -> int | None:
         """The incarnation that is buried under this id; None where there is no grave."""

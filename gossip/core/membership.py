@@ -94,7 +94,8 @@ class Membership:
 
     def _admit(self, link: Link, record: PeerRecord, roots: Roots) -> None:
         heard_of = self._contacts.heard_of(record.gossip_endpoint)
-        new = record.node_id not in self._members
+        known = self._members.get(record.node_id)
+        before = None if known is None else known.record
         if not self._roster.introduced(record, loopback=link.loopback):
             return
         first = not link.joined
@@ -108,7 +109,9 @@ class Membership:
             self._plain.joined(link)
         if first and link.dialed is None:
             self._answer(link, record)
-        if new and not heard_of:
+        if self._members.crowded and before != record:
+            self._rumors.name(record.node_id, record.node_id)
+        if before is None and not heard_of:
             self._announce(record)
         if record.extended:
             self._settle_duplicates(record.node_id)
@@ -135,7 +138,10 @@ class Membership:
             context.send([link], frame)
 
     def _announce(self, record: PeerRecord) -> None:
-        """Tell the others of a newcomer that nobody told us of; plain peers in their own way."""
+        """Tell the others of a newcomer that nobody told us of; plain peers in their own way.
+
+        In a crowd, `Rumors` tells the extended ones.
+        """
         context = self._context
         others = [other for other in self._links.best() if other.peer != record.node_id]
         plain = [other for other in others if not other.extended]
@@ -143,7 +149,7 @@ class Membership:
             announcement = context.encoder.announcement(record, context.now.wall, context.updates)
             context.send(plain, announcement)
         for other in others:
-            if other.extended:
+            if other.extended and not self._members.crowded:
                 self._repair.name(other, [record.node_id])
 
     def _settle_duplicates(self, node_id: str) -> None:
@@ -177,16 +183,48 @@ class Membership:
         now = self._context.now.monotonic
         newcomer = link.dialed is not None and now - link.opened < _NEWCOMER
         unreachable = 0
+        crowd = link.extended and self._is_crowd(names)
         for record in names.records:
             unreachable += record.gossip_endpoint is None
             if unreachable > self._config.limits.vouched:
                 self._context.refuse("members-full")
                 break
-            if link.extended:
-                self._news.named(link, record)
+            if crowd and self._members.is_old(record, link.peer or ""):
+                continue
+            if link.extended and not self._news.named(link, record):
+                continue
+            if crowd and record.extended and record.gossip_endpoint is not None:
+                self._list(link, record, pass_on=not names.answer)
+                continue
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)
         self._contacts.dial_due()
+
+    def _is_crowd(self, names: PeerList) -> bool:
+        """Whether with these there are too many to link to all of them (L1)."""
+        known = self._members
+        new = {
+            record.node_id
+            for record in names.records
+            if record.extended
+            and record.gossip_endpoint is not None
+            and record.node_id not in known
+            and record.node_id != self._config.node_id
+            and known.buried(record.node_id) is None
+        }
+        return known.crowded or known.dialable + len(new) > self._config.mesh
+
+    def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> None:
+        """A member that we need not dial: the word of who names it is enough for now."""
+        peer, url = link.peer or "", record.gossip_endpoint or ""
+        if url == self._config.gossip_endpoint or self._contacts.plan.is_own(url):
+            return
+        if addresses.names_loopback(url) and not link.loopback:
+            self._context.refuse("loopback-endpoint")
+        elif self._members.may_return(record.node_id, record.incarnation, peer):
+            self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
+        else:
+            self._mention(link, record, self._context.now.monotonic)
 
     def _mention(self, link: Link, record: PeerRecord, due: float) -> None:
         url, node_id = record.gossip_endpoint, record.node_id

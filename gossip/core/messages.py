@@ -61,7 +61,9 @@ class PeerList(msgspec.Struct, frozen=True):
     records: tuple[PeerRecord, ...]
     """Only an extended peer names members without an endpoint: it holds a link to them (M8)."""
     refused: int = 0
-    """Names left out because they were malformed or too many."""
+    """Names left out because they were malformed or too many; of a very long list one at least."""
+    answer: bool = False
+    """We asked for it: everybody else can ask as well, and need not be told."""
     discovery: bool = False
     """`peer_discovery`, which only the speaker itself sends, and only a plain one."""
 

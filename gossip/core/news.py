@@ -51,7 +51,7 @@ class News:
             elif item.standing is Standing.ALIVE:
                 self._heard_alive(link, item.node_id, item.incarnation)
             else:
-                self._heard_suspect(item)
+                self._heard_suspect(link, item)
 
     def _known(self, node_id: str) -> int:
         """The incarnation that we hold of it: to doubt that one is always admissible."""
@@ -69,7 +69,10 @@ class News:
         member = self._members.get(node_id)
         if member is None:
             buried = self._members.buried(node_id)
-            if buried is not None and incarnation > buried:
+            believed = not self._members.crowded or self._members.may_return(
+                node_id, incarnation, link.peer or ""
+            )
+            if buried is not None and incarnation > buried and believed:
                 self._members.exhume(node_id)
         elif (
             member.record.extended
@@ -78,7 +81,7 @@ class News:
         ):
             self._roster.refuted(member, incarnation, link.peer or "")
 
-    def _heard_suspect(self, item: NewsItem) -> None:
+    def _heard_suspect(self, link: Link, item: NewsItem) -> None:
         member = self._members.get(item.node_id)
         if member is None or not member.record.extended:
             return
@@ -89,19 +92,23 @@ class News:
             if member.status is Status.ACTIVE:
                 self._probes.doubt(item.node_id)
         elif member.status is Status.ACTIVE:
-            self._roster.accused(member, item.incarnation)
+            left = item.standing is Standing.LEFT
+            self._roster.accused(member, item.incarnation, left=left, by=link.peer or "")
 
-    def named(self, link: Link, record: PeerRecord) -> None:
-        """A linked extended peer names a member, with its incarnation.
+    def named(self, link: Link, record: PeerRecord) -> bool:
+        """A linked extended peer names a member, with its incarnation. Returns whether it may be.
 
         Without an endpoint, it can be reached through those only who hold a link to it (M8).
         """
-        if record.incarnation > self._latest(Standing.ALIVE):
+        # What is passed on must be such that the member can refute it, if somebody made it up.
+        standing = Standing.ALIVE if record.gossip_endpoint is None else Standing.SUSPECT
+        if record.incarnation > max(self._latest(standing), self._known(record.node_id)):
             self._context.refuse("incarnation")
-            return
+            return False
         self._heard_alive(link, record.node_id, record.incarnation)
         if record.gossip_endpoint is None and record.extended:
             self._roster.vouched_for(record, link.peer or "")
+        return True
 
     def renewed(self, link: Link, member: Member, incarnation: int) -> None:
         """A member says on its own link that it took another incarnation."""
@@ -141,5 +148,4 @@ class News:
         context.me = msgspec.structs.replace(context.me, incarnation=incarnation)
         context.stats.refutations += 1
         self._probes.were_suspected()
-        self._members.changed()
         self._rumors.tell_renewed()

@@ -70,6 +70,7 @@ from gossip.core.messages import (
     Wanted,
 )
 from gossip.core.news import News
+from gossip.core.overlay import Overlay
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER, Probes
 from gossip.core.reconcile import Repair
@@ -104,6 +105,7 @@ class Node:
         self._probes = Probes(self._context, self._roster)
         self._news = News(self._context, self._roster, self._rumors, self._probes)
         self._contacts = Contacts(self._context, self._roster, self._repair)
+        self._overlay = Overlay(self._context, self._contacts)
         self._silence = Silence(self._context, self._roster, self._contacts, self._plain)
         self._membership = Membership(
             self._context,
@@ -312,6 +314,8 @@ class Node:
         self._repair.tick()
         self._news.refute()
         self._silence.tick()
+        self._overlay.tick()
+        self._contacts.dial_due()
 
     # Links
 

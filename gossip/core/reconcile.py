@@ -38,6 +38,10 @@ from gossip.core.sessions import Differences, Session, Snapshot, first_cells
 _ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
 
+_EACH_NAME = 0.02
+"""Seconds, for each member, from one question for all names to the next. A guess: 16 kB a second
+while tables differ."""
+
 S = TypeVar("S", bound=Session)
 
 
@@ -142,8 +146,11 @@ class Repair:
     def _compare_members(self, link: Link, ours: Roots) -> None:
         """Where our members differ from this peer's, ask for its names; not everybody at once."""
         differs = not link.closing and link.roots.members not in (None, ours.members)
-        if differs and self._again(self._asked_names_at):
-            self._asked_names_at = self._context.now.monotonic
+        now, last = self._context.now.monotonic, self._asked_names_at
+        # All names of many members are much, and somebody always comes or goes.
+        rested = last is None or now - last >= _EACH_NAME * len(self._context.members)
+        if differs and rested and self._again(last):
+            self._asked_names_at = now
             self.ask_names(link)
 
     def ask_names(self, link: Link) -> None:
@@ -166,9 +173,10 @@ class Repair:
             context.refuse("names-too-soon" if too_soon else "names-blocked")
             return
         link.named_at = now
-        self.name(link, [member.record.node_id for member in self._context.members.active()])
+        active = [member.record.node_id for member in self._context.members.active()]
+        self.name(link, active, answer=True)
 
-    def name(self, link: Link, node_ids: list[str]) -> None:
+    def name(self, link: Link, node_ids: list[str], *, answer: bool = False) -> None:
         """Tell an extended peer the names of these members.
 
         One that cannot be dialed is named only to say that we hold a link to it (M8).
@@ -184,7 +192,7 @@ class Repair:
                 or context.links.linked(member.record.node_id)
             )
         ]
-        for frame in exchanges.members(records, context.config.limits):
+        for frame in exchanges.members(records, context.config.limits, answer=answer):
             context.send([link], frame)
 
     def _again(self, last: float | None) -> bool:

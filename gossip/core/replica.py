@@ -310,9 +310,11 @@ class Replica:
                 for link in self._context.links.best()
                 if link.extended and link.peer != arrival.link.peer
             ]
-            chosen = self._context.rng.sample(others, min(self._config.fanout, len(others)))
+            if not self._context.members.crowded:
+                # Most have it from its origin, which lacks a link to somebody, or believes so.
+                others = self._context.rng.sample(others, min(self._config.fanout, len(others)))
             # Clamped like any hop count from outside (R4); a mesh of 2^32 needs no more.
-            self._queue(entry, min(hops, 34) - 1, chosen)
+            self._queue(entry, min(hops, 34) - 1, others)
 
     def _queue(self, entry: Entry, hops: int, links: list[LinkId]) -> None:
         self._outbox.add(entry, hops, links)

@@ -37,6 +37,7 @@ class Roster:
             record = msgspec.structs.replace(record, gossip_endpoint=None)
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
+        met = known is not None and known.met is not None
         buried = self._members.buried(record.node_id)
         try:
             status = self._members.joined(record, now, wall, loopback=loopback)
@@ -48,7 +49,7 @@ class Roster:
         elif status is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
         member = self._members.get(record.node_id)
-        if member is not None and (before is None or before != member.record):
+        if member is not None and (not met or before != member.record):
             self.store(member)
         if before is not None and record.incarnation > before.incarnation:
             # In its new life it holds none of the links that it vouched for.
@@ -56,6 +57,9 @@ class Roster:
         if member is not None:
             known_as = buried if before is None else before.incarnation
             self._tell_returned(member, known_as, status)
+            if record.extended and record.incarnation < (known_as or 0):
+                # Somebody told us of a later life, and was wrong: it takes one beyond that.
+                self._rumors.accuse(record.node_id, member.record.incarnation)
         return True
 
     def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
@@ -128,14 +132,27 @@ class Roster:
     # By news, of members that we hold no link to
 
     def is_vouched_for(self, member: Member) -> bool:
-        """Whether a peer that we are linked to holds a link to this member, by its own word."""
+        """Whether a peer that we are linked to holds a link to this member, by its own word.
+
+        Where members are too many to link to all, chance dials them all, and whoever holds a link
+        to one tells if it fails (L1).
+        """
+        if member.record.gossip_endpoint is not None and member.met is None:
+            return self._members.crowded and self.hears_of_others
         return any(map(self._links.linked, member.holders))
+
+    @property
+    def hears_of_others(self) -> bool:
+        """Whether we hold a link on which news of a failure would come."""
+        return any(link.extended for link in self._links.best())
 
     def word_gone(self, holder: str) -> None:
         """A peer that may have vouched for others is gone, or has begun a new life."""
         for member in self._members:
-            if holder in member.holders:
-                member.holders = tuple(other for other in member.holders if other != holder)
+            dialable = member.record.gossip_endpoint is not None and member.met is None
+            if holder in member.holders and not dialable:
+                others = tuple(other for other in member.holders if other != holder)
+                self._members.hold(member, others)
 
     def wants_word(self) -> bool:
         """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
@@ -146,12 +163,17 @@ class Roster:
             for member in self._members
         )
 
-    def accused(self, member: Member, incarnation: int) -> None:
-        """A peer suspects a member: so do we, until it refutes that."""
+    def accused(self, member: Member, incarnation: int, *, left: bool, by: str) -> None:
+        """A peer suspects a member, or says that it left: so do we, until it refutes that."""
         self._members.renew(member, incarnation)
         # Its time begins now: nobody looked at it before (M3).
         member.silent_since = self._context.now.monotonic
-        self.suspect(member, "a peer suspects it")
+        if left:
+            self._members.mark(member, Status.INACTIVE)
+            self._context.notice(NoticeKind.PEER_LEFT, member.record.node_id, f"as {by} says")
+            self._rumors.tell(member, Standing.LEFT)
+        else:
+            self.suspect(member, "a peer suspects it")
 
     def refuted(self, member: Member, incarnation: int, holder: str) -> None:
         """A peer tells of a later incarnation, which only the member itself can have made."""
@@ -160,15 +182,20 @@ class Roster:
         self._members.mark(member, Status.ACTIVE)
         member.silent_since = self._context.now.monotonic
         # None but this one: of two peers who have it from each other neither knows better.
-        member.holders = (holder,)
+        self._members.hold(member, (holder,))
         if before is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id, f"by {holder}")
         elif before is Status.INACTIVE:
             self._context.notice(NoticeKind.PEER_JOINED, member.record.node_id, f"by {holder}")
         self._rumors.tell(member, Standing.ALIVE)
 
-    def vouched_for(self, record: PeerRecord, holder: str) -> None:
-        """A peer names a member that nobody can dial and that it holds a link to (M8)."""
+    def vouched_for(
+        self, record: PeerRecord, holder: str, *, loopback: bool = False, pass_on: bool = False
+    ) -> None:
+        """A peer names a member: one that nobody can dial (M8), or one of too many (L1).
+
+        `pass_on`: name it to others, if it is news here.
+        """
         if record.node_id == self._context.config.node_id or self._links.linked(record.node_id):
             return
         buried = self._members.buried(record.node_id)
@@ -178,9 +205,12 @@ class Roster:
                 self._rumors.tell_buried(record.node_id, buried)
             return
         try:
-            new = self._members.vouched_for(record, holder, *self._context.now)
+            new = record.node_id not in self._members
+            news = self._members.vouched_for(record, holder, *self._context.now, loopback=loopback)
         except OverflowError:
             self._context.refuse("members-full")
             return
-        if new:
+        if new and not (self._members.crowded and record.gossip_endpoint is None):
             self._context.notice(NoticeKind.PEER_JOINED, record.node_id, f"by {holder}")
+        if news and pass_on:
+            self._rumors.name(record.node_id, holder)

@@ -12,6 +12,7 @@ from math import ceil, log2
 
 import msgspec
 
+from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.links import Link
 from gossip.core.members import Member
@@ -36,6 +37,8 @@ class Rumors:
         """By node id: of each member the newest alone."""
         self._accusations: dict[str, int] = {}
         """By node id: the incarnation in which others were told to suspect it."""
+        self._newcomers: dict[str, str] = {}
+        """By node id: who named it. Everybody names a newcomer to everybody else once (L1)."""
         self._renewed = False
         """Our own incarnation is to be told."""
         self._timer_set = False
@@ -60,6 +63,15 @@ class Rumors:
     def accuse(self, node_id: str, incarnation: int) -> None:
         """Hand a suspicion to the member itself, to be refuted."""
         self._accusations[node_id] = max(incarnation, self._accusations.get(node_id, 0))
+        self._soon()
+
+    def name(self, node_id: str, source: str) -> None:
+        """There is a new member, as `source` says, which may be the member itself.
+
+        Those beyond the bound are found by comparing tables (M5).
+        """
+        if len(self._newcomers) < self._context.config.limits.newcomers:
+            self._newcomers[node_id] = source
         self._soon()
 
     def forget(self, node_id: str) -> None:
@@ -100,10 +112,25 @@ class Rumors:
         if news or self._renewed:
             self._renewed = False
             self._send([link for link in self._links.best() if link.extended], news)
+        self._name_newcomers()
         for node_id, incarnation in list(self._accusations.items()):
             self._hand_over(node_id, incarnation)
         if len(news) < len(fresh) or self._accusations:
             self._soon()
+
+    def _name_newcomers(self) -> None:
+        named, self._newcomers = self._newcomers, {}
+        members = [
+            (member.record, source)
+            for node_id, source in named.items()
+            if (member := self._members.get(node_id)) is not None
+            and (member.record.gossip_endpoint is not None or self._links.linked(node_id))
+        ]
+        for link in self._links.best() if members else ():
+            records = [record for record, source in members if source != link.peer]
+            if link.extended and records and link.blocked_since is None:
+                for frame in exchanges.members(records, self._context.config.limits):
+                    self._context.send([link], frame)
 
     def _hand_over(self, node_id: str, incarnation: int) -> None:
         member, links = self._members.get(node_id), self._links.to(node_id)

@@ -3,6 +3,8 @@
 `detector` says what silence means; this looks at everybody once a second and acts on it.
 """
 
+from collections.abc import Iterable
+
 from gossip.core.contacts import Contacts
 from gossip.core.context import CloseCode, Context
 from gossip.core.detector import is_mute, judge
@@ -40,9 +42,8 @@ class Silence:
         for link in self._links:
             if not link.closing:
                 self._judge_link(link)
-        for member in self._members:
+        for member in self._to_be_judged():
             self._judge_member(member)
-        self._contacts.dial_due()
 
     def _were_away(self) -> bool:
         """Whether this node did not run before this look; not twice in a row, or it never looks."""
@@ -50,6 +51,22 @@ class Silence:
         away = before is not None and now - before > _STALL
         self._looked_at = None if away else now
         return away
+
+    def _to_be_judged(self) -> Iterable[Member]:
+        """All members, or in a crowd those of whom we have evidence or news (L1).
+
+        Of the others, no news is good news (M3).
+        """
+        if not self._members.crowded or not self._roster.hears_of_others:
+            return self._members
+        linked = {link.peer for link in self._links if link.peer is not None}
+        watched = [member for peer in sorted(linked) if (member := self._members.get(peer))]
+        others = {
+            member.record.node_id: member
+            for member in (*self._members.unwell(), *self._members.undialable())
+            if member.record.node_id not in linked
+        }
+        return [*watched, *others.values()]
 
     def _judge_link(self, link: Link) -> None:
         now = self._context.now.monotonic
@@ -82,10 +99,19 @@ class Silence:
         status = judge(member, linked=linked, vouched=vouched, now=now, config=self._config)
         if status is None:
             self._remove(member)
+        elif (
+            status is Status.SUSPECTED and member.status is Status.ACTIVE and self._is_gone(member)
+        ):
+            # Whoever holds a link to it is linked to others now.
+            self._members.drop(member)
         elif status is Status.SUSPECTED and member.status is Status.ACTIVE:
             self._roster.suspect(member, "it is silent")
         elif member.status is Status.ACTIVE and now - member.stored_at >= _STORED_AGAIN:
             self._roster.store(member)
+
+    def _is_gone(self, member: Member) -> bool:
+        """Whether, in a crowd, nobody vouches any more for a member that nobody can dial (M8)."""
+        return self._members.crowded and member.met is None
 
     def _remove(self, member: Member) -> None:
         node_id = member.record.node_id

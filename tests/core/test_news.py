@@ -30,11 +30,19 @@ def test_m3_an_unrefuted_suspicion_counts_of_a_member_without_a_link() -> None:
     assert subject.statuses() == {"a": "active", "b": "suspected"}
 
 
-@pytest.mark.parametrize("standing", ["dead", "left"])
-def test_m2_dead_and_left_from_a_third_party_are_suspicions(standing: str) -> None:
+def test_m2_dead_from_a_third_party_is_a_suspicion() -> None:
     subject = unlinked()
-    subject.receive(1, news("a", ["b", WALL, standing]))
+    subject.receive(1, news("a", ["b", WALL, "dead"]))
     assert subject.statuses()["b"] == "suspected"
+
+
+def test_m6_left_from_a_third_party_is_no_failure_and_can_be_refuted() -> None:
+    subject = unlinked()
+    effects = subject.receive(1, news("a", ["b", WALL, "left"]))
+    assert notices(effects) == [(NoticeKind.PEER_LEFT, "b")]
+    assert subject.statuses()["b"] == "inactive"
+    subject.receive(1, news("a", ["b", WALL + 1, "alive"]))
+    assert subject.statuses()["b"] == "active"
 
 
 def test_m3_who_is_suspected_by_news_has_the_whole_time_before_it_is_removed() -> None:

@@ -81,7 +81,9 @@ def test_m5_a_later_life_is_told() -> None:
 
 
 def test_m5_many_news_go_out_in_heartbeats_of_eight() -> None:
-    subject = Subject(heartbeat_interval=3_600.0, suspicion_timeout=20.0, cleanup_timeout=7_200.0)
+    subject = Subject(
+        heartbeat_interval=3_600.0, suspicion_timeout=20.0, cleanup_timeout=7_200.0, mesh=100
+    )
     subject.joined(1, "a")
     for number in range(20):
         subject.joined(10 + number, f"b{number:02}")

@@ -1,0 +1,513 @@
+"""Clusters too large for everybody to link to everybody (L1)."""
+
+from typing import Any
+
+import pytest
+
+from gossip.core.config import Limits
+from gossip.core.degree import degree
+from gossip.core.effects import NoticeKind
+from gossip.core.entries import Entry
+from gossip.core.events import DialFailed, LinkClosed, LinkId
+from gossip.core.overlay import SLACK
+from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
+from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
+from tests.support.news import news
+
+ENOUGH = 4430
+
+
+def record(name: str, **changes: Any) -> dict[str, Any]:
+    """A member as an extended peer names it."""
+    fields = {
+        "id": name,
+        "gossipEndpoint": endpoint(name),
+        "capabilities": ["gx1"],
+        "incarnation": WALL,
+    }
+    return fields | changes
+
+
+def listing(subject: Subject, link: int, peer: str, *names: str, **changes: Any) -> list[Any]:
+    """A peer names these members."""
+    peers = [record(name, **changes) for name in names]
+    return subject.receive(link, exchange(peer, "members", peers=peers))
+
+
+def crowd(count: int = 30, **changes: Any) -> Subject:
+    """A node linked to `a` and `b`, which named so many more."""
+    subject = Subject(**changes)
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    listing(subject, 1, "a", *(f"m{number}" for number in range(count)))
+    return subject
+
+
+def filled(count: int, **changes: Any) -> Subject:
+    """The same, with `count` links accepted besides."""
+    subject = crowd(**changes)
+    for number in range(count):
+        subject.joined(10 + number, f"m{number}")
+    return subject
+
+
+@pytest.mark.parametrize(
+    ("size", "links"), [(1, 4), (17, 6), (30, 6), (64, 7), (100, 8), (1_000, 11), (10_000, 12)]
+)
+def test_l1_the_number_of_links_grows_with_the_logarithm(size: int, links: int) -> None:
+    assert degree(size) == links
+
+
+# Listing
+
+
+def test_l1_few_are_dialed_and_not_listed_on_a_word() -> None:
+    subject = crowd(14)
+    assert subject.statuses() == {"a": "active", "b": "active"}
+    assert len(dials(subject.wait(3.0))) > 3
+
+
+def test_l1_many_are_listed_on_a_word_and_not_dialed() -> None:
+    subject = crowd(30)
+    assert len(subject.statuses()) == 32
+    assert set(subject.statuses().values()) == {"active"}
+    assert len(dials(subject.wait(4.5))) == degree(33) - 2
+
+
+def test_l1_plain_members_are_dialed_however_many_there_are() -> None:
+    subject = crowd(30)
+    subject.receive(
+        1, exchange("a", "members", peers=[{"id": "p", "gossipEndpoint": endpoint("p")}])
+    )
+    assert endpoint("p") in dials(subject.wait(3.0))
+    assert "p" not in subject.statuses()
+
+
+def test_l1_a_newcomer_is_named_to_the_others_once() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    effects = listing(subject, 1, "a", "new") + subject.wait(0.1)
+    [naming] = [frame for frame in sent(effects, 2) if frame["data"].get("x") == "members"]
+    assert [peer["id"] for peer in naming["data"]["peers"]] == ["new"]
+    assert "members" not in kinds(effects, 1)
+    effects = listing(subject, 2, "b", "new") + subject.wait(0.1)
+    assert "members" not in kinds(effects)
+
+
+def test_l1_who_joins_us_is_named_to_the_others() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    effects = subject.joined(3, "new") + subject.wait(0.1)
+    for link in (1, 2):
+        assert "members" in kinds(effects, link)
+
+
+def test_l4_one_peer_may_double_what_is_known_otherwise() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    names = [f"m{number}" for number in range(500)]
+    listing(subject, 1, "a", *names)
+    assert len(subject.statuses()) == 102
+    assert subject.refused["members-full"] == 400
+    # What a second peer names as well is known otherwise.
+    listing(subject, 2, "b", *names)
+    listing(subject, 1, "a", *names)
+    assert len(subject.statuses()) == 2 * (2 + 100) + 2 * (2 + 100)
+
+
+def test_l4_loopback_endpoints_of_others_are_not_listed() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "evil", gossipEndpoint="ws://127.0.0.1:6379/ws")
+    assert "evil" not in subject.statuses()
+
+
+def test_m3_the_buried_are_not_listed_again_on_a_word() -> None:
+    subject = crowd(30, dial_backoff_max=1e6, lost_for=0.0)
+    subject.receive(1, news("a", ["m1", WALL, "suspect"]))
+    for _ in range(14):
+        for peer, link in (("a", 1), ("b", 2)):
+            subject.receive(link, heartbeat(peer, timestamp=subject.wall))
+        subject.wait(5.0)
+    assert "m1" not in subject.statuses()
+    listing(subject, 2, "b", "m1")
+    assert "m1" not in subject.statuses()
+
+
+def test_m3_a_later_life_of_the_buried_is_dialed_on_one_word_and_listed_on_two() -> None:
+    subject = crowd(30, dial_backoff_max=1e6, lost_for=0.0)
+    subject.receive(1, news("a", ["m1", WALL, "suspect"]))
+    subject.hear(70, a=1, b=2)
+    assert "m1" not in subject.statuses()
+    listing(subject, 2, "b", "m1", incarnation=WALL + 1)
+    assert "m1" not in subject.statuses()
+    assert endpoint("m1") in subject.node._contacts.plan
+    listing(subject, 2, "b", "m1", incarnation=WALL + 1)
+    assert "m1" not in subject.statuses()
+    listing(subject, 1, "a", "m1", incarnation=WALL + 1)
+    assert subject.statuses()["m1"] == "active"
+
+
+def test_l1_a_member_that_moved_is_found_at_its_new_address() -> None:
+    subject = crowd(30)
+    moved = "ws://elsewhere.example:3001/ws"
+    subject.receive(1, news("a", ["m1", WALL + 5, "alive"]))
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=moved)
+    [record] = [v.record for v in subject.node.members() if v.record.node_id == "m1"]
+    assert (record.gossip_endpoint, record.incarnation) == (moved, WALL + 5)
+    listing(subject, 2, "b", "m1", gossipEndpoint="ws://old.example:3001/ws")
+    [record] = [v.record for v in subject.node.members() if v.record.node_id == "m1"]
+    assert record.gossip_endpoint == moved
+
+
+def test_l1_who_comes_back_in_a_later_life_is_named_again() -> None:
+    subject = filled(3)
+    subject.wait(1.0)
+    effects = subject.joined(50, "m0", incarnation=WALL + 1) + subject.wait(0.1)
+    assert "members" in kinds(effects, 1)
+
+
+def test_l1_our_own_address_is_nobody_elses() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "mirror", gossipEndpoint=subject.config.gossip_endpoint)
+    assert "mirror" not in subject.statuses()
+
+
+def test_l1_what_we_asked_for_is_not_named_on() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    answer = [record(f"x{number}") for number in range(20)]
+    subject.receive(1, exchange("a", "members", peers=answer, answer=True))
+    assert "x19" in subject.statuses()
+    assert "members" not in kinds(subject.wait(0.1), 2)
+
+
+def test_l1_a_long_list_is_not_multiplied() -> None:
+    subject = crowd(10)
+    subject.wait(1.0)
+    listing(subject, 1, "a", *(f"x{number}" for number in range(900)))
+    frames = [f for f in sent(subject.wait(0.1), 2) if f["data"].get("x") == "members"]
+    assert sum(len(frame["data"]["peers"]) for frame in frames) == 100
+
+
+def test_r2_a_member_that_is_here_has_room_before_those_we_only_heard_of() -> None:
+    subject = crowd(18, limits=Limits(members=20))
+    for number in range(12):
+        subject.joined(50 + number, f"here{number}")
+    statuses = subject.statuses()
+    assert len(statuses) == 20
+    assert {f"here{number}" for number in range(12)} <= statuses.keys()
+    listing(subject, 1, "a", "late")
+    assert "late" not in subject.statuses()
+
+
+def test_m1_a_later_life_that_could_not_be_refuted_is_not_listed() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "m1", incarnation=2**53 - 1, gossipEndpoint="ws://evil/ws")
+    assert subject.refused["incarnation"] == 1
+    [kept] = [view.record for view in subject.node.members() if view.record.node_id == "m1"]
+    assert (kept.incarnation, kept.gossip_endpoint) == (WALL, endpoint("m1"))
+
+
+def test_m1_who_is_here_itself_knows_its_address_best_and_refutes_a_later_life() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "m1", incarnation=WALL + 9, gossipEndpoint="ws://evil/ws")
+    effects = subject.joined(50, "m1") + subject.wait(0.1)
+    [kept] = [view.record for view in subject.node.members() if view.record.node_id == "m1"]
+    assert (kept.incarnation, kept.gossip_endpoint) == (WALL + 9, endpoint("m1"))
+    told = [frame["data"].get("news") for frame in sent(effects, 50)]
+    assert [["m1", WALL + 9, "suspect"]] in told
+
+
+def test_m3_who_is_suspected_by_chance_has_the_whole_time_before_it_is_removed() -> None:
+    subject = filled(3)
+    peers = {"a": 1, "b": 2} | {f"m{number}": 10 + number for number in range(3)}
+    subject.hear(300, **peers)
+    url = dials(subject.hear(120, **peers))[0]
+    subject.handle(DialFailed(url, refused=True))
+    subject.hear(50, **peers)
+    name = url.removeprefix("ws://").split(".")[0]
+    assert subject.statuses()[name] == "suspected"
+
+
+def test_l1_a_newcomer_whose_only_peer_has_enough_dials_it_again_soon() -> None:
+    subject = Subject(bootstrap=(endpoint("a"),))
+    subject.reach(1, endpoint("a"))
+    subject.receive(1, join("a"))
+    assert dials(subject.lose(1, ENOUGH) + subject.wait(4.0)) == [endpoint("a")]
+
+
+def test_l1_a_new_link_is_left_alone_until_names_were_told() -> None:
+    subject = filled(12)
+    assert closed(subject.wait(5.0)) == {}
+    assert set(closed(subject.wait(10.0)).values()) == {ENOUGH}
+
+
+def test_r2_a_liar_cannot_have_its_names_counted_as_met() -> None:
+    subject = crowd(18)
+    for round_ in range(1, 9):
+        listing(subject, 1, "a", *(f"x{round_}-{number}" for number in range(900)))
+        subject.receive(1, join("a", incarnation=WALL + round_))
+    assert len(subject.statuses()) <= 20 + 100
+
+
+def test_l1_a_name_that_is_repeated_makes_no_crowd() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    listing(subject, 1, "a", *["ghost"] * 20)
+    assert subject.statuses() == {"a": "active"}
+
+
+def test_l4_names_of_strangers_do_not_hold_up_the_dials_of_members() -> None:
+    subject = crowd(30)
+    peers = [{"id": f"p{n}", "gossipEndpoint": f"ws://p{n}/ws"} for n in range(200)]
+    subject.receive(1, exchange("a", "members", peers=peers))
+    members = {endpoint(f"m{number}") for number in range(30)}
+    assert len(members.intersection(dials(subject.wait(4.5)))) == degree(33) - 2
+
+
+def test_m7_a_member_of_a_crowd_is_stored_when_it_is_met() -> None:
+    subject = crowd(30)
+    assert "m1" in remembered(subject.joined(50, "m1", publicKey="", apiEndpoint=None))
+
+
+def test_m7_a_bootstrap_name_of_a_member_out_of_reach_is_dialed_on() -> None:
+    named = "ws://entrance.example:3001/ws"
+    subject = Subject(bootstrap=(named,))
+    subject.reach(1, named)
+    subject.receive(1, join("a"))
+    subject.joined(2, "b")
+    listing(subject, 2, "b", *(f"m{number}" for number in range(30)))
+    effects = subject.lose(1) + subject.wait(0.2)
+    for url in set(dials(effects)):
+        subject.handle(DialFailed(url, refused=True))
+    subject.receive(2, news("b", ["a", WALL + 1, "alive"]))
+    assert named in dials(subject.hear(600, b=2))
+
+
+def test_w4_plain_peers_are_told_of_a_newcomer_in_a_crowd_too() -> None:
+    subject = crowd(30)
+    subject.plain(50, "plain")
+    effects = subject.joined(51, "new")
+    lists = [f["data"] for f in sent(effects, 50) if f["data"].get("type") == "peer_announcement"]
+    assert [each["peer"]["id"] for each in lists] == ["new"]
+
+
+# Members that nobody can dial
+
+
+def test_m8_members_made_up_without_an_address_make_no_crowd() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    listing(subject, 1, "a", *(f"m{number}" for number in range(90)), gossipEndpoint=None)
+    assert len(subject.statuses()) == 92
+    subject.lose(1)
+    assert not subject.node._context.members.crowded
+    subject.handle(DialFailed(endpoint("a"), refused=True))
+    subject.hear(120, b=2)
+    assert subject.statuses() == {"b": "active"}
+
+
+def test_m8_in_a_crowd_they_are_listed_beside_who_holds_a_link_to_them() -> None:
+    subject = filled(5)
+    subject.wait(1.0)
+    listing(subject, 1, "a", "nat", gossipEndpoint=None)
+    assert subject.statuses()["nat"] == "active"
+    assert "members" not in kinds(subject.wait(0.1), 2)
+    effects = subject.lose(1, ENOUGH)
+    effects += subject.hear(60, b=2, **{f"m{number}": 10 + number for number in range(5)})
+    assert "nat" not in subject.statuses()
+    assert all(node_id != "nat" for _, node_id in notices(effects))
+
+
+def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:
+    subject = filled(5)
+    subject.joined(50, "nat", gossipEndpoint=None)
+    effects = subject.lose(50, ENOUGH)
+    effects += subject.hear(60, a=1, b=2, **{f"m{number}": 10 + number for number in range(5)})
+    assert "nat" not in subject.statuses()
+    assert (NoticeKind.PEER_SUSPECTED, "nat") not in notices(effects)
+
+
+# Members that we cannot reach
+
+
+def test_m2_who_refutes_that_we_could_not_reach_it_is_not_accused_again() -> None:
+    subject = crowd(30)
+    url = dials(subject.wait(1.5))[0]
+    name = url.removeprefix("ws://").split(".")[0]
+    subject.handle(DialFailed(url, refused=False))
+    assert subject.statuses()[name] == "suspected"
+    subject.receive(1, news("a", [name, WALL + 1, "alive"]))
+    assert subject.statuses()[name] == "active"
+    again = 0
+    for _ in range(60):
+        if url in dials(subject.hear(5, a=1, b=2)):
+            again += 1
+            assert notices(subject.handle(DialFailed(url, refused=False))) == []
+    assert subject.statuses()[name] == "active"
+    # At most one of those out of reach in ten seconds.
+    assert 0 < again <= 30
+
+
+def test_l4_a_member_that_we_never_met_gets_one_dial() -> None:
+    subject = crowd(30)
+    first = set(dials(subject.wait(1.5)))
+    for url in first:
+        subject.handle(DialFailed(url, refused=True))
+    again = dials(subject.hear(50, a=1, b=2))
+    assert first.isdisjoint(again)
+
+
+def test_m3_a_member_is_suspected_where_another_answers_at_its_address() -> None:
+    subject = crowd(30)
+    url = dials(subject.wait(1.5))[0]
+    name = url.removeprefix("ws://").split(".")[0]
+    subject.reach(99, url)
+    subject.receive(99, join("somebody", gossipEndpoint=url))
+    assert subject.statuses()[name] == "suspected"
+    assert subject.statuses()["somebody"] == "active"
+
+
+def test_m3_a_member_is_suspected_whose_address_takes_connections_and_no_joins() -> None:
+    subject = crowd(30)
+    url = dials(subject.wait(1.5))[0]
+    name = url.removeprefix("ws://").split(".")[0]
+    subject.reach(99, url)
+    subject.lose(99)
+    assert subject.statuses()[name] == "suspected"
+
+
+# Links
+
+
+def test_l1_a_node_dials_while_it_has_too_few_links() -> None:
+    subject = crowd(30)
+    assert len(dials(subject.wait(1.5))) == 2
+    urls = set(dials(subject.wait(3.0)))
+    assert len(urls) == degree(33) - 2 - 2
+    assert urls <= {endpoint(f"m{number}") for number in range(30)}
+    assert dials(subject.wait(3.0)) == []
+
+
+def test_l1_a_member_that_cannot_be_dialed_is_suspected() -> None:
+    subject = crowd(30)
+    url = dials(subject.wait(1.5))[0]
+    effects = subject.handle(DialFailed(url, refused=True))
+    [(kind, node_id)] = notices(effects)
+    assert (kind, endpoint(node_id)) == (NoticeKind.PEER_SUSPECTED, url)
+
+
+def test_l1_surplus_links_are_closed_and_nobody_is_suspected() -> None:
+    subject = filled(12)
+    subject.wait(20.0)
+    most = degree(33) + SLACK
+    assert len(subject.open) == most
+    assert set(subject.statuses().values()) == {"active"}
+
+
+def test_l1_accepted_links_are_closed_before_those_that_we_dialed() -> None:
+    subject = crowd(30)
+    own = []
+    for link, url in enumerate(dials(subject.wait(1.5)), 100):
+        name = url.removeprefix("ws://").split(".")[0]
+        subject.reach(link, url)
+        subject.receive(link, join(name))
+        own.append(link)
+    names = [name for name in subject.statuses() if not subject_linked(subject, name)]
+    for number, name in enumerate(names[:20], 200):
+        subject.joined(number, name)
+    subject.wait(20.0)
+    assert subject.open.issuperset(map(LinkId, own))
+
+
+def subject_linked(subject: Subject, name: str) -> bool:
+    return any(view.linked for view in subject.node.members() if view.record.node_id == name)
+
+
+def test_l1_half_of_the_links_are_our_own_however_many_others_dial_us() -> None:
+    subject = filled(10)
+    assert len(dials(subject.wait(2.5))) >= degree(33) // 2
+
+
+def test_l1_a_mesh_becomes_a_crowd_beyond_sixteen_and_is_one_again_at_twelve() -> None:
+    subject = Subject()
+    crowded = []
+    for number in range(17):
+        subject.joined(10 + number, f"m{number}")
+        crowded.append(subject.node._context.members.crowded)
+    assert crowded == [False] * 16 + [True]
+    crowded = []
+    for number in range(6):
+        subject.receive(10 + number, message("leave", f"m{number}", {"reason": "shutdown"}, ttl=3))
+        crowded.append(subject.node._context.members.crowded)
+    assert crowded == [True] * 4 + [False] * 2
+
+
+def test_l1_in_a_mesh_who_has_links_enough_is_dialed_again_later() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    assert dials(subject.lose(1, ENOUGH) + subject.hear(20, b=2)) == []
+    assert subject.statuses()["a"] == "active"
+    assert endpoint("a") in dials(subject.hear(60, b=2))
+
+
+def test_l1_who_has_enough_of_us_is_not_dialed_again() -> None:
+    subject = filled(6)
+    subject.wait(1.0)
+    effects = subject.handle(LinkClosed(LinkId(10), ENOUGH)) + subject.wait(0.5)
+    assert dials(effects) == []
+    assert subject.statuses()["m0"] == "active"
+
+
+def test_m3_who_breaks_its_link_is_dialed_at_once_in_a_crowd_too() -> None:
+    subject = filled(8)
+    subject.wait(1.0)
+    effects = subject.lose(10) + subject.wait(0.5)
+    assert dials(effects) == [endpoint("m0")]
+    subject.handle(DialFailed(endpoint("m0"), refused=True))
+    assert subject.statuses()["m0"] == "suspected"
+
+
+def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
+    subject = Subject(bootstrap=(endpoint("a"),))
+    subject.reach(1, endpoint("a"))
+    subject.receive(1, join("a"))
+    listing(subject, 1, "a", *(f"m{number}" for number in range(30)))
+    for number in range(6):
+        subject.joined(10 + number, f"m{number}")
+    subject.wait(1.0)
+    effects = subject.lose(1, ENOUGH) + subject.wait(1.0)
+    assert endpoint("a") not in dials(effects)
+
+
+def test_l1_links_are_exchanged_now_and_then() -> None:
+    subject = filled(5, rewire_interval=10.0)
+    peers = {"a": 1, "b": 2} | {f"m{number}": 10 + number for number in range(5)}
+    effects = subject.hear(60, **peers)
+    assert ENOUGH in closed(effects).values() or dials(effects)
+
+
+# Spreading
+
+
+def test_s2_what_is_new_goes_to_all_other_links() -> None:
+    subject = filled(5)
+    effects = subject.receive(1, sync("a", Entry("k", 1, b"1"), hops=3)) + subject.wait(0.1)
+    for link in (2, 10, 11, 12, 13, 14):
+        assert pushed(effects, link) == ["k"]
+    assert pushed(effects, 1) == []
+
+
+# Leaving
+
+
+def test_m6_a_planned_stop_elsewhere_is_no_failure() -> None:
+    subject = crowd(30)
+    effects = subject.receive(1, news("a", ["m1", WALL, "left"])) + subject.wait(70.0)
+    assert subject.statuses().get("m1") is None
+    assert [kind for kind, node_id in notices(effects) if node_id == "m1"] == [NoticeKind.PEER_LEFT]
+    subject.receive(1, message("leave", "m2", {"reason": "shutdown"}, ttl=3))
+    assert subject.statuses()["m2"] == "active"

@@ -32,7 +32,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "admin": {"core", "models", "services", "dashboard"},
     # The composition root, and the commands that start it.
     "launch": {"admin", "core", "conf", "runtime", "transport", "stores"},
-    "management": {"core", "conf", "services", "launch", "runtime", "stores"},
+    "management": {"core", "conf", "services", "launch", "runtime", "sim", "stores"},
 }
 """For each layer, module or package of `gossip`: the other layers that it may import."""
 

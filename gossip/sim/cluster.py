@@ -101,6 +101,10 @@ class Cluster:
         """`kill -9`, or loss of power when `dark`: then nobody gets as much as a reset."""
         self.hosts[name].kill(dark=dark)
 
+    def stall(self, name: str, seconds: float) -> None:
+        """Let a process do nothing for so long, as by SIGSTOP and SIGCONT."""
+        self.hosts[name].stall(seconds)
+
     def stop(self, name: str) -> None:
         """Ask a node to stop in order, as by SIGTERM."""
         self.hosts[name].stop()

@@ -11,7 +11,11 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
     jitter: float = 0.002
     """Up to so much is added to it, evenly, anew for each frame."""
     loss: float = 0.0
-    """Share of the frames that vanish. TCP loses none: this is harsher than life."""
+    """Share of the frames that vanish. TCP loses none: this is harsher than life, unless `resend`
+    is set."""
+    resend: float | None = None
+    """What is lost is sent again after so long, twice as long the next time, and so on, as TCP does
+    it: it arrives late, and what was sent behind it as well. None: it is gone."""
     duplication: float = 0.0
     """Share of the frames that arrive twice."""
     reordering: float = 0.0

@@ -71,6 +71,11 @@ class Host:
         self.process.feed(WriteRequested(request, key, value, lifetime=lifetime))
         return request
 
+    def stall(self, seconds: float) -> None:
+        """Let the process do nothing for so long; what arrives waits."""
+        if self.process is not None and self.up:
+            self.process.stall(seconds)
+
     def kill(self, *, dark: bool) -> None:
         """End the process, or the power of the host."""
         if self.process is not None and self.process.alive:

@@ -123,10 +123,16 @@ class Network:
         conditions, traffic, chance = self.conditions, self.traffic, self._rng.random
         traffic.frames += 1
         traffic.bytes += len(frame)
-        if not self._passable(end) or (conditions.loss and chance() < conditions.loss):
+        if not self._passable(end):
             traffic.lost += 1
             return
-        self._post(end, frame)
+        late, wait = 0.0, conditions.resend
+        while conditions.loss and chance() < conditions.loss:
+            traffic.lost += 1
+            if wait is None:
+                return
+            late, wait = late + wait, 2 * wait
+        self._post(end, frame, late)
         if conditions.duplication and chance() < conditions.duplication:
             traffic.duplicated += 1
             self._post(end, frame)
@@ -163,19 +169,19 @@ class Network:
     def _travel(self) -> float:
         return self.conditions.latency + self.conditions.jitter * self._rng.random()
 
-    def _in_order(self, end: End) -> float:
-        end.horizon = max(end.horizon, self._scheduler.now + self._travel())
+    def _in_order(self, end: End, late: float = 0.0) -> float:
+        end.horizon = max(end.horizon, self._scheduler.now + self._travel() + late)
         return end.horizon
 
-    def _post(self, end: End, frame: bytes) -> None:
+    def _post(self, end: End, frame: bytes, late: float = 0.0) -> None:
         conditions = self.conditions
         if conditions.reordering and self._rng.random() < conditions.reordering:
             self.traffic.reordered += 1
-            late = self._travel() + conditions.reordering_delay * self._rng.random()
+            late += self._travel() + conditions.reordering_delay * self._rng.random()
             arrival = max(end.usable, self._scheduler.now + late)
             self._scheduler.at(arrival, self._arrive, end.peer, frame)
         else:
-            self._scheduler.at(self._in_order(end), self._arrive, end.peer, frame)
+            self._scheduler.at(self._in_order(end, late), self._arrive, end.peer, frame)
 
     def _passable(self, end: End) -> bool:
         return not self._cut or (end.owner.name, end.peer.owner.name) not in self._cut

@@ -55,6 +55,9 @@ class Process:
         self._last_link = 0
         self._timers: dict[str, int] = {}
         self._paused: dict[events.LinkId, float] = {}
+        self._stalled = False
+        self._backlog: deque[events.Event] = deque()
+        """What happened while it stalled."""
         self._resuming = False
         self._holding = False
         self._held_back: deque[tuple[End, bytes]] = deque()
@@ -89,9 +92,23 @@ class Process:
         """Give the node an event and carry out what it wants done."""
         if not self.alive:
             return
+        if self._stalled:
+            self._backlog.append(event)
+            return
         self._world.trace.record(self._world.scheduler.now, self.name, event)
         for effect in self.node.handle(event, self._clock()):
             self._carry_out[type(effect)](effect)
+
+    def stall(self, seconds: float) -> None:
+        """Do nothing for so long, as a process that is stopped, swapped out or starved."""
+        if not self._stalled:
+            self._stalled = True
+            self._world.scheduler.after(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        self._stalled = False
+        while self._backlog and not self._stalled:
+            self.feed(self._backlog.popleft())
 
     def kill(self, *, dark: bool) -> None:
         """End at once, as by `kill -9`, or as by a loss of power when `dark`."""

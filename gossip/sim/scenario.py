@@ -62,6 +62,16 @@ class Kill(Operation, frozen=True):
         cluster.kill(self.host, dark=self.dark)
 
 
+class Stall(Operation, frozen=True):
+    """Let a process do nothing for so many seconds."""
+
+    host: str
+    seconds: float
+
+    def apply(self, cluster: Cluster) -> None:
+        cluster.stall(self.host, self.seconds)
+
+
 class Stop(Operation, frozen=True):
     """Ask a node to stop in order."""
 

@@ -14,7 +14,7 @@ from tests.support.manual import ROOT, Command, commands
 from tests.support.process import NodeProcess, free_ports
 from tests.support.waiting import eventually
 
-MANUALS = ("README.md", "docs/operations.md", "docs/state.md")
+MANUALS = ("README.md", "docs/operations.md", "docs/state.md", "docs/simulator.md")
 ELSEWHERE = re.compile(
     r"""
       \.venv/bin/(daphne|uvicorn)    # tests/runtime/test_launches.py: other launches

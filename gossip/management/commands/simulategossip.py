@@ -1,0 +1,119 @@
+"""`manage.py simulategossip`: a cluster that does not exist yet, in virtual time."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from gossip.core.config import Limits
+from gossip.sim.conditions import Conditions
+from gossip.sim.report import lines, picture
+from gossip.sim.study import Plan, study
+
+PRESETS = {
+    "local": Conditions(latency=0.000_05, jitter=0.000_1),
+    "lan": Conditions(latency=0.000_5, jitter=0.001),
+    "wan": Conditions(latency=0.04, jitter=0.02),
+}
+"""One machine, one site, several sites."""
+RESEND = 0.2
+"""Seconds after which TCP sends again what was lost, at least."""
+TIMES = {
+    "interval": "GOSSIP_INTERVAL",
+    "heartbeat_interval": "GOSSIP_HEARTBEAT_INTERVAL",
+    "probe_interval": "GOSSIP_PROBE_INTERVAL",
+    "suspicion_timeout": "GOSSIP_SUSPICION_TIMEOUT",
+    "cleanup_timeout": "GOSSIP_CLEANUP_TIMEOUT",
+}
+"""Fields of `Config` in milliseconds here, and the variables that set them."""
+
+
+class Command(BaseCommand):
+    """Simulates a cluster and says how it fares."""
+
+    help = (
+        "Simulate a cluster of real nodes in virtual time, and print how long it takes to form,"
+        " what it sends at rest, how writes spread, and how soon failures are seen: to choose"
+        " intervals and time-outs before there is a cluster."
+    )
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Times in milliseconds, like the variables."""
+        plan = Plan()
+        parser.add_argument("--nodes", type=int, default=plan.nodes, help="(default: %(default)s)")
+        parser.add_argument("--seed", type=int, default=plan.seed, help="chooses all chances")
+        parser.add_argument(
+            "--preset", choices=PRESETS, default="lan", help="the network (default: %(default)s)"
+        )
+        parser.add_argument("--latency", type=float, help="ms from one node to another, at least")
+        parser.add_argument("--jitter", type=float, help="ms that may be added to it")
+        parser.add_argument(
+            "--loss", type=float, default=0.0, help="share of the frames lost and resent, 0 to 1"
+        )
+        parser.add_argument(
+            "--churn", type=float, default=plan.churn, help="nodes a minute that crash and return"
+        )
+        parser.add_argument(
+            "--quiet-seconds", type=float, default=plan.quiet, help="watched at rest"
+        )
+        parser.add_argument("--writes", type=int, default=plan.writes)
+        parser.add_argument("--kills", type=int, default=plan.kills)
+        for field, variable in TIMES.items():
+            flag = "--" + field.replace("_", "-")
+            parser.add_argument(flag, type=float, help=f"ms, as {variable}")
+        parser.add_argument("--fanout", type=int, help="as GOSSIP_FANOUT")
+        parser.add_argument("--picture", type=Path, help="SVG file for the curves")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Simulate, with progress on standard error and the figures on standard output."""
+        plan = _plan(options)
+        began = time.monotonic()
+
+        def tell(line: str) -> None:
+            self.stderr.write(f"{time.monotonic() - began:6.1f} s  {line}")
+
+        result = study(plan, tell)
+        self.stdout.write("\n".join(lines(plan, result)))
+        if options["picture"] is not None:
+            try:
+                options["picture"].write_text(picture(plan, result))
+            except OSError as error:
+                raise CommandError(f"{options['picture']}: {error.strerror}") from error
+
+
+def _plan(options: dict[str, Any]) -> Plan:
+    preset = PRESETS[options["preset"]]
+    for name in ("latency", "jitter", "churn", "quiet_seconds", "writes", "kills"):
+        if options[name] is not None and options[name] < 0:
+            raise CommandError(f"--{name.replace('_', '-')} must not be negative")
+    if not 3 <= options["nodes"] <= Limits().members:
+        raise CommandError(f"--nodes must be 3 to {Limits().members}")
+    if not 0 <= options["loss"] < 1:
+        raise CommandError("--loss must be at least 0 and less than 1")
+    if options["kills"] > options["nodes"] - 2:
+        raise CommandError("--kills must leave two nodes")
+    settings: dict[str, Any] = {
+        field: options[field] / 1_000 for field in TIMES if options[field] is not None
+    }
+    if any(value <= 0 for value in settings.values()):
+        raise CommandError("intervals and time-outs must be greater than 0")
+    if options["fanout"] is not None:
+        settings["fanout"] = options["fanout"]
+    latency, jitter = options["latency"], options["jitter"]
+    return Plan(
+        nodes=options["nodes"],
+        seed=options["seed"],
+        conditions=Conditions(
+            latency=preset.latency if latency is None else latency / 1_000,
+            jitter=preset.jitter if jitter is None else jitter / 1_000,
+            loss=options["loss"],
+            resend=RESEND,
+        ),
+        settings=settings,
+        quiet=options["quiet_seconds"],
+        churn=options["churn"],
+        writes=options["writes"],
+        kills=options["kills"],
+    )

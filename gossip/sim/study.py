@@ -1,0 +1,254 @@
+"""What a cluster of some size does in some network: formed, at rest, written to, losing members.
+
+The real core runs in virtual time; what is measured here is what an operator wants to know before
+there is such a cluster. A `Plan` and its seed say everything: the same one gives the same figures.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from gossip.core.effects import NoticeKind
+from gossip.sim.cluster import Cluster
+from gossip.sim.conditions import Conditions
+from gossip.sim.host import Host
+from gossip.sim.ledger import InvariantBroken
+from gossip.sim.network import End
+
+HEADERS = 60
+"""Bytes of TCP, IP and WebSocket headers that are counted for each frame."""
+_JOINS = 50.0
+"""Nodes that are started in a second, unless there are so few that it takes less than two."""
+_FORMED_WITHIN = 300.0
+_SETTLE = 20.0
+"""Seconds between the phases, in which what the last one set off ends."""
+_EVERYWHERE_WITHIN = 30.0
+_NOTICED_WITHIN = 120.0
+_LOOK = 0.005
+"""Seconds between two looks at who has a write: what times are exact to."""
+
+Tell = Callable[[str], None]
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What to simulate. Times are seconds."""
+
+    nodes: int = 100
+    seed: int = 1
+    conditions: Conditions = Conditions()
+    settings: dict[str, Any] = {}
+    """Fields of `Config` for all nodes."""
+    quiet: float = 60.0
+    """How long the cluster is watched at rest."""
+    churn: float = 0.0
+    """Nodes a minute that are killed meanwhile, and come back ten seconds later."""
+    writes: int = 20
+    kills: int = 6
+    """Half of them by the end of the process, half by the end of the host, which resets nothing."""
+
+
+class Study(msgspec.Struct, kw_only=True):
+    """What came of it. Times are seconds of virtual time."""
+
+    nodes: int
+    formed: float | None = None
+    """From the last start until all listed all; None where they did not in time."""
+    links: list[int] = []
+    """Of each node, at rest."""
+    frames: float = 0.0
+    """Sent by a node in a second at rest."""
+    bytes: float = 0.0
+    """Likewise, headers included."""
+    coverage: list[float] = []
+    """From a write to its arrival, at each node for each write."""
+    everywhere: list[float | None] = []
+    """From a write to its arrival at the last node; None where that took too long."""
+    hops: Counter[int] = msgspec.field(default_factory=Counter)
+    """How many nodes had a write first after so many hops."""
+    copies: float = 0.0
+    """How often a write was sent to each node."""
+    noticed: list[float] = []
+    """From the end of a process to each list on which it is no longer active."""
+    hosts_noticed: list[float] = []
+    """The same of hosts that went dark."""
+    missed: int = 0
+    """Lists on which a dead node stayed active."""
+    suspected: int = 0
+    """Suspicions of nodes that ran, on any list."""
+    removed: int = 0
+    """Removals of nodes that ran, from any list."""
+
+
+def study(plan: Plan, tell: Tell) -> Study:
+    """Carry out a plan; `tell` hears of each phase as it begins and ends."""
+    return _Run(plan, tell).run()
+
+
+class _Run:
+    def __init__(self, plan: Plan, tell: Tell) -> None:
+        self._plan = plan
+        self._tell = tell
+        self._cluster = Cluster(
+            plan.seed,
+            plan.nodes,
+            conditions=plan.conditions,
+            settings=plan.settings,
+            bootstraps=min(3, plan.nodes),
+        )
+        self._rng = self._cluster.world.rng
+        self._study = Study(nodes=plan.nodes)
+        self._seen_notices = 0
+
+    def run(self) -> Study:
+        self._form()
+        self._watch()
+        self._write()
+        self._kill()
+        return self._study
+
+    # Phases
+
+    def _form(self) -> None:
+        cluster, plan = self._cluster, self._plan
+        apart = min(1 / _JOINS, 2 / plan.nodes)
+        for number, name in enumerate(cluster.hosts, 1):
+            cluster.start(name, apart=apart)
+            if number % 100 == 0:
+                self._tell(f"{number} of {plan.nodes} nodes started")
+        try:
+            self._study.formed = cluster.wait_for(
+                self._all_listed, within=_FORMED_WITHIN, every=0.1
+            )
+            self._tell(f"all list all after {self._study.formed:.1f} s")
+        except InvariantBroken:
+            self._tell(f"some do not list all after {_FORMED_WITHIN:.0f} s")
+        cluster.run(_SETTLE)
+        self._count_notices()
+        held: Counter[str] = Counter()
+        for (one, other), count in cluster.links().items():
+            held[one] += count
+            held[other] += count
+        self._study.links = [held[name] for name in cluster.hosts]
+
+    def _all_listed(self) -> bool:
+        return all(len(host.node.members()) >= self._plan.nodes - 1 for host in self._cluster.up)
+
+    def _watch(self) -> None:
+        traffic, plan = self._cluster.world.network.traffic, self._plan
+        frames, sent = traffic.frames, traffic.bytes
+        if plan.churn:
+            self._run_with_churn()
+        else:
+            self._cluster.run(plan.quiet)
+        each = max(plan.quiet, 1e-9) * plan.nodes
+        self._study.frames = (traffic.frames - frames) / each
+        self._study.bytes = (traffic.bytes - sent + HEADERS * (traffic.frames - frames)) / each
+        self._count_notices()
+        self._tell(f"at rest: {self._study.bytes:.0f} bytes/s from each node")
+
+    def _run_with_churn(self) -> None:
+        cluster, pause = self._cluster, 60 / self._plan.churn
+        end = cluster.now + self._plan.quiet
+        away: list[tuple[float, Host]] = []
+        while cluster.now < end:
+            cluster.run(min(pause, end - cluster.now))
+            self._count_notices()
+            while away and away[0][0] <= cluster.now:
+                away.pop(0)[1].start()
+            victim = self._rng.choice(cluster.up)
+            victim.kill(dark=False)
+            away.append((cluster.now + 10, victim))
+        cluster.run(10)
+        self._count_notices()
+        for _, host in away:
+            host.start()
+        cluster.run(_SETTLE)
+
+    def _write(self) -> None:
+        for number in range(self._plan.writes):
+            self._write_one(f"study/{number}")
+            self._cluster.run(1.0)
+        done = [time for time in self._study.everywhere if time is not None]
+        if done:
+            self._tell(
+                f"{len(done)} of {self._plan.writes} writes everywhere, last {max(done):.3f} s"
+            )
+        self._count_notices()
+
+    def _write_one(self, key: str) -> None:
+        cluster, study = self._cluster, self._study
+        writer = self._rng.choice(cluster.up)
+        began, lacking = cluster.now, list(cluster.up)
+        with self._tracing(writer.name, key) as sent:
+            cluster.write(writer.name, key, b"true")
+            while lacking and cluster.now - began < _EVERYWHERE_WITHIN:
+                cluster.run(_LOOK)
+                still = [host for host in lacking if cluster.get(host.name, key) is None]
+                study.coverage += [cluster.now - began] * (len(lacking) - len(still))
+                lacking = still
+            study.everywhere.append(None if lacking else cluster.now - began)
+            cluster.run(0.5)
+        study.copies += sum(sent.values()) / len(cluster.up) / self._plan.writes
+
+    @contextmanager
+    def _tracing(self, writer: str, key: str) -> Iterator[Counter[str]]:
+        """Count how often each node is sent this key, and by how many hops it has it first."""
+        network = self._cluster.world.network
+        send, quoted = network.send, f'"{key}"'.encode()
+        sent: Counter[str] = Counter()
+        away = {writer: 0}
+
+        def tracing(end: End, frame: bytes) -> None:
+            if quoted in frame:
+                receiver = end.peer.owner.name
+                sent[receiver] += 1
+                away.setdefault(receiver, away.get(end.owner.name, 0) + 1)
+            send(end, frame)
+
+        network.send = tracing  # type: ignore[method-assign]
+        try:
+            yield sent
+        finally:
+            network.send = send  # type: ignore[method-assign]
+            self._study.hops.update(away.values())
+
+    def _kill(self) -> None:
+        for number in range(self._plan.kills):
+            dark = number % 2 == 1
+            victim = self._rng.choice(self._cluster.up)
+            self._count_notices()
+            victim.kill(dark=dark)
+            times = self._until_noticed(victim.name)
+            (self._study.hosts_noticed if dark else self._study.noticed).extend(times)
+            self._tell(f"{len(times)} lists noticed the end of a {'host' if dark else 'process'}")
+        self._count_notices()
+
+    def _until_noticed(self, name: str) -> list[float]:
+        cluster = self._cluster
+        began, unaware, times = cluster.now, list(cluster.up), list[float]()
+        while unaware and cluster.now - began < _NOTICED_WITHIN:
+            cluster.run(10 * _LOOK)
+            still = [host for host in unaware if _lists_as_active(host, name)]
+            times += [cluster.now - began] * (len(unaware) - len(still))
+            unaware = still
+        self._study.missed += len(unaware)
+        return times
+
+    def _count_notices(self) -> None:
+        """Count what was noticed of nodes that ran all the time since the last count."""
+        notices = self._cluster.world.notices
+        up = {host.name for host in self._cluster.up}
+        for noticed in notices[self._seen_notices :]:
+            if noticed.notice.subject in up:
+                self._study.suspected += noticed.notice.kind is NoticeKind.PEER_SUSPECTED
+                self._study.removed += noticed.notice.kind is NoticeKind.PEER_REMOVED
+        self._seen_notices = len(notices)
+
+
+def _lists_as_active(host: Host, name: str) -> bool:
+    return any(
+        view.record.node_id == name and view.status == "active" for view in host.node.members()
+    )

@@ -1,0 +1,121 @@
+"""Studies of clusters, and the command that makes them."""
+
+from io import StringIO
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from gossip.sim.conditions import Conditions
+from gossip.sim.report import lines, picture
+from gossip.sim.study import Plan, Study, study
+
+STEADY = Conditions(latency=0.05, jitter=0.0)
+SMALL = Plan(nodes=8, conditions=STEADY, quiet=30.0, writes=3, kills=2)
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def small() -> Study:
+    return study(SMALL, quiet)
+
+
+def test_a_seed_is_a_result(small: Study) -> None:
+    assert study(SMALL, quiet) == small
+
+
+def test_a_small_cluster_is_a_mesh_that_knows_everything_at_once(small: Study) -> None:
+    assert small.formed is not None
+    assert small.links == [7] * 8
+    assert small.hops == {0: 3, 1: 21}
+    assert small.copies == pytest.approx(7 / 8)
+    assert small.everywhere == pytest.approx([0.055] * 3)
+    assert len(small.coverage) == 3 * 8
+    assert (small.missed, small.suspected, small.removed) == (0, 0, 0)
+
+
+def test_the_end_of_a_process_is_seen_before_that_of_a_host(small: Study) -> None:
+    assert (len(small.noticed), len(small.hosts_noticed)) == (7, 6)
+    assert max(small.noticed) < 1 < min(small.hosts_noticed)
+
+
+def test_what_is_sent_at_rest_is_counted_with_its_headers(small: Study) -> None:
+    assert 1 < small.frames < 10
+    assert small.bytes > 60 * small.frames
+
+
+def test_a_larger_cluster_takes_hops() -> None:
+    plan = Plan(nodes=30, conditions=STEADY, quiet=1.0, writes=2, kills=0)
+    larger = study(plan, quiet)
+    assert max(larger.links) < 16
+    assert sum(larger.hops.values()) == 60
+    assert 2 <= max(larger.hops) <= 4
+
+
+def test_nodes_that_come_and_go_are_no_false_alarms() -> None:
+    plan = Plan(nodes=8, conditions=STEADY, quiet=60.0, churn=4.0, writes=1, kills=0)
+    churned = study(plan, quiet)
+    assert (churned.suspected, churned.removed) == (0, 0)
+    assert churned.everywhere != [None]
+
+
+def test_a_network_that_loses_everything_forms_no_cluster() -> None:
+    plan = Plan(nodes=3, conditions=Conditions(loss=1.0), quiet=1.0, writes=1, kills=1)
+    lonely = study(plan, quiet)
+    assert lonely.formed is None
+    assert lonely.everywhere == [None]
+    text = "\n".join(lines(plan, lonely))
+    assert "all list all: not in time" in text
+    assert "everywhere after never, 1 were not" in text
+
+
+def test_the_figures_are_told_in_words(small: Study) -> None:
+    text = "\n".join(lines(SMALL, small))
+    assert text.startswith(
+        "8 nodes, 50 to 50 ms from one to another, 0% of the frames lost, seed 1"
+    )
+    assert "links of a node: 7 to 7" in text
+    assert "a write is everywhere after 55 ms in the median" in text
+    assert "suspected 0 times on some list, removed 0 times" in text
+
+
+def test_the_picture_is_svg_with_a_curve_for_each(small: Study) -> None:
+    root = ET.fromstring(picture(SMALL, small))  # our own
+    curves = root.findall("{http://www.w3.org/2000/svg}polyline")
+    assert len(curves) == 3
+    for curve in curves:
+        ends = [float(point.split(",")[1]) for point in curve.attrib["points"].split()]
+        assert ends == sorted(ends, reverse=True)
+
+
+def test_the_command_prints_figures_and_writes_a_picture(tmp_path: Path) -> None:
+    told, progress, file = StringIO(), StringIO(), tmp_path / "curves.svg"
+    options = {"nodes": 5, "writes": 1, "kills": 1, "quiet_seconds": 5, "picture": file}
+    call_command("simulategossip", stdout=told, stderr=progress, **options)
+    assert told.getvalue().startswith("5 nodes, 0.5 to 1.5 ms")
+    assert "all list all" in progress.getvalue()
+    assert file.read_text().startswith("<svg")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("nodes", 2, "--nodes must be 3 to 20000"),
+        ("loss", 1.0, "--loss must be at least 0 and less than 1"),
+        ("latency", -1.0, "--latency must not be negative"),
+        ("kills", 99, "--kills must leave two nodes"),
+        ("probe_interval", 0.0, "intervals and time-outs must be greater than 0"),
+        ("picture", Path("/nowhere/x.svg"), "/nowhere/x.svg: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_simulated_is_refused_in_one_line(
+    option: str, value: object, told: str
+) -> None:
+    options = {"nodes": 5, "writes": 0, "kills": 0, "quiet_seconds": 1} | {option: value}
+    with pytest.raises(CommandError) as refusal:
+        call_command("simulategossip", stdout=StringIO(), stderr=StringIO(), **options)
+    assert str(refusal.value) == told

@@ -13,6 +13,7 @@ from pathlib import Path
 from tests.benchmarks import (
     admin,
     cost,
+    crowd,
     failures,
     large,
     machine,
@@ -28,6 +29,7 @@ RUNS = 3
 CASES: dict[str, Callable[[], dict[str, float]]] = (
     spreading.CASES
     | failures.CASES
+    | crowd.CASES
     | mixed.CASES
     | throughput.CASES
     | cost.CASES

@@ -47,7 +47,7 @@ def _planned_stop(nodes: Cluster) -> float:
     leaver_id = leaver.client.node_id()
     began = time.perf_counter()
     leaver.signal_stop()
-    seconds = _until_listed_as(others, leaver_id, "inactive", began)
+    seconds = until_listed_as(others, leaver_id, "inactive", began)
     leaver.stop()
     nodes.revive()
     return seconds
@@ -58,7 +58,7 @@ def _crash(nodes: Cluster) -> float:
     victim_id = victim.client.node_id()
     began = time.perf_counter()
     victim.kill()
-    seconds = _until_listed_as(others, victim_id, "suspected", began)
+    seconds = until_listed_as(others, victim_id, "suspected", began)
     nodes.revive()
     return seconds
 
@@ -67,20 +67,27 @@ def _freezes(nodes: Cluster) -> dict[str, float]:
     """Stop each process in turn, as a machine that hangs would, and let it go on."""
     seen, over = [], []
     for victim in nodes.nodes:
-        others = [node for node in nodes.nodes if node is not victim]
-        victim_id = victim.client.node_id()
-        began = time.perf_counter()
-        os.kill(victim.pid, signal.SIGSTOP)
-        try:
-            seen.append(_until_listed_as(others, victim_id, "suspected", began))
-        finally:
-            os.kill(victim.pid, signal.SIGCONT)
-        over.append(_until_listed_as(others, victim_id, "active", time.perf_counter()))
+        times = freeze(nodes, victim)
+        seen.append(times[0])
+        over.append(times[1])
     return {
         "freeze_seen": statistics.median(seen),
         "freeze_seen_last": max(seen),
         "freeze_over": max(over),
     }
+
+
+def freeze(nodes: Cluster, victim: NodeProcess) -> tuple[float, float]:
+    """Seconds until all others suspect it, and from when it goes on until none does."""
+    others = [node for node in nodes.nodes if node is not victim]
+    victim_id = victim.client.node_id()
+    began = time.perf_counter()
+    os.kill(victim.pid, signal.SIGSTOP)
+    try:
+        seen = until_listed_as(others, victim_id, "suspected", began)
+    finally:
+        os.kill(victim.pid, signal.SIGCONT)
+    return seen, until_listed_as(others, victim_id, "active", time.perf_counter())
 
 
 def _kept_return(nodes: Cluster) -> float:
@@ -109,7 +116,8 @@ def _empty_return(nodes: Cluster) -> dict[str, float]:
     return {"empty_return": seconds - answered, "empty_return_whole": seconds}
 
 
-def _until_listed_as(others: list[NodeProcess], node_id: str, status: str, began: float) -> float:
+def until_listed_as(others: list[NodeProcess], node_id: str, status: str, began: float) -> float:
+    """Seconds since `began` until all of these list it so."""
     for other in others:
         eventually(partial(_lists_as, other, node_id, status), within=60, pause=TICK)
     return time.perf_counter() - began

@@ -31,13 +31,18 @@ def spreading() -> dict[str, float]:
         return {
             "ties_equal": _ties(nodes),
             "pairs_equal": _pairs(nodes),
-            **asyncio.run(_single_writes(nodes)),
+            **_single_writes(nodes),
             "keys_100": _many_keys(nodes, 100),
             "keys_1000": _many_keys(nodes, 1_000),
         }
 
 
-async def _single_writes(nodes: Cluster) -> dict[str, float]:
+def _single_writes(nodes: Cluster) -> dict[str, float]:
+    times = asyncio.run(single_writes(nodes, SINGLE_WRITES))
+    return {"write_p50": percentile(times, 0.5), "write_p99": percentile(times, 0.99)}
+
+
+async def single_writes(nodes: Cluster, writes: int) -> list[float]:
     """From sending the `POST` until a `GET` at each of the others was answered with the value.
 
     The answer to the `POST` says that the writer shows it (E7). From then on each other node is
@@ -46,9 +51,9 @@ async def _single_writes(nodes: Cluster) -> dict[str, float]:
     """
     connections = [await Connection.open(node.port) for node in nodes]
     times = []
-    for number in range(SINGLE_WRITES):
+    for number in range(writes):
         key = f"single-{number}"
-        writer, *others = connections[number % 5 :] + connections[: number % 5]
+        writer, *others = connections[number % len(nodes) :] + connections[: number % len(nodes)]
         began = time.perf_counter()
         await writer.ask(post(_encode({"key": key, "value": number})))
         request = get(f"/gossip/data/{key}")
@@ -57,7 +62,7 @@ async def _single_writes(nodes: Cluster) -> dict[str, float]:
         await asyncio.sleep(PAUSE)
     for connection in connections:
         connection.close()
-    return {"write_p50": percentile(times, 0.5), "write_p99": percentile(times, 0.99)}
+    return times
 
 
 async def _seen(connection: Connection, request: bytes) -> None:

@@ -16,13 +16,14 @@ class Unit(Enum):
     BYTES = ("B", 1.0)
     BYTES_PER_SECOND = ("B/s", 1.0)
     FRAMES = ("frames", 1.0)
+    COUNT = ("", 1.0)
 
     def write(self, value: float) -> str:
         """The value with its unit and three significant digits."""
         name, factor = self.value
         number = value * factor
-        digits = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2
-        return f"{number:,.{digits}f} {name}"
+        digits = 0 if abs(number) >= 100 or self is Unit.COUNT else 1 if abs(number) >= 10 else 2
+        return f"{number:,.{digits}f} {name}".strip()
 
 
 class Target(NamedTuple):
@@ -80,6 +81,20 @@ TARGETS: dict[str, tuple[Target, ...]] = {
             1.0,
             deployed="30 keys never",
         ),
+    ),
+    "Twenty and thirty nodes, all on this machine": (
+        Target("twenty_write_p50", "one write visible on all 20, median", Unit.MILLISECONDS, 0.05),
+        Target("twenty_write_p99", "one write visible on all 20, p99", Unit.MILLISECONDS, 0.15),
+        Target("twenty_kill_seen", "`kill -9` suspected by all of 20", Unit.MILLISECONDS, 1.0),
+        Target(
+            "twenty_freeze_seen", "frozen node suspected by all of 20, median", Unit.SECONDS, 4.0
+        ),
+        Target("twenty_freeze_seen_last", "the same, the longest of five", Unit.SECONDS, 10.0),
+        Target(
+            "twenty_down", "living nodes missing on lists after a minute of starving", Unit.COUNT, 0
+        ),
+        Target("thirty_links", "most links that one of 30 holds", Unit.COUNT, 12),
+        Target("half_write", "a write on all 15 left after 15 are killed", Unit.SECONDS, 5.0),
     ),
     "Failure and return, five nodes": (
         Target(

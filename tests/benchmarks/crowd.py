@@ -1,0 +1,105 @@
+"""Twenty and thirty nodes on one machine: more than link to all others (L1)."""
+
+import asyncio
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from tests.benchmarks.failures import freeze, until_listed_as
+from tests.benchmarks.load import percentile
+from tests.benchmarks.nodes import TICK, cluster, settle
+from tests.benchmarks.spreading import single_writes
+from tests.support.client import Client
+from tests.support.cluster import Cluster
+from tests.support.waiting import eventually
+
+WRITES = 100
+FREEZES = 5
+BUSY = 60.0
+"""Seconds in which both cores have more to do than they can."""
+BURNERS = 4
+SETTLED = 30.0
+"""Seconds after which nodes that all dialed each other as they started have closed what they do not
+want; links are counted ten times then."""
+
+
+def twenty() -> dict[str, float]:
+    """Writes, a crash, freezes, and a minute without a processor to spare."""
+    with cluster(20) as nodes:
+        _rest(nodes)
+        return {
+            **_writes(nodes),
+            "twenty_kill_seen": _crash(nodes),
+            **_freezes(nodes),
+            "twenty_down": float(_busy(nodes)),
+        }
+
+
+def thirty() -> dict[str, float]:
+    """Links of each, and what is left of the graph when half of the nodes are killed."""
+    with cluster(30) as nodes:
+        _rest(nodes)
+        time.sleep(SETTLED)
+        held = [client.stats()["links"] for _ in range(10) for client in nodes.clients]
+        for node in nodes.nodes[::2]:
+            node.kill()
+        rest = Cluster.of(nodes.nodes[1::2])
+        began = time.perf_counter()
+        rest.clients[0].set("after", "half")
+        for client in rest.clients:
+            eventually(partial(_reads, client, "after"), within=60, pause=TICK)
+        seconds = time.perf_counter() - began
+        return {"thirty_links": max(held), "half_write": seconds}
+
+
+def _writes(nodes: Cluster) -> dict[str, float]:
+    times = asyncio.run(single_writes(nodes, WRITES))
+    return {
+        "twenty_write_p50": percentile(times, 0.5),
+        "twenty_write_p99": percentile(times, 0.99),
+    }
+
+
+def _rest(nodes: Cluster) -> None:
+    for node in nodes:
+        settle(node)
+
+
+def _reads(client: Client, key: str) -> bool:
+    return client.read(key).status == 200
+
+
+def _crash(nodes: Cluster) -> float:
+    victim, *others = nodes.nodes
+    victim_id = victim.client.node_id()
+    began = time.perf_counter()
+    victim.kill()
+    seconds = until_listed_as(others, victim_id, "suspected", began)
+    nodes.revive()
+    return seconds
+
+
+def _freezes(nodes: Cluster) -> dict[str, float]:
+    seen = [freeze(nodes, victim)[0] for victim in nodes.nodes[:FREEZES]]
+    return {"twenty_freeze_seen": statistics.median(seen), "twenty_freeze_seen_last": max(seen)}
+
+
+def _busy(nodes: Cluster) -> int:
+    """How many lists lack a living node after a minute in which all starve."""
+    burning = [sys.executable, "-c", "while True: pass"]
+    burners = [subprocess.Popen(burning) for _ in range(BURNERS)]
+    try:
+        time.sleep(BUSY)
+    finally:
+        for burner in burners:
+            burner.kill()
+            burner.wait()
+    with ThreadPoolExecutor(4) as pool:
+        listed = list(pool.map(Client.statuses, nodes.clients))
+    return sum(len(nodes) - 1 - len(statuses) for statuses in listed)
+
+
+CASES = {"twenty": twenty, "thirty": thirty}

@@ -35,6 +35,12 @@ counters of the four others say that all keys were applied; then the states are 
 - **All equal**: from the last write until `GET /gossip/state` is the same on all five.
 - **Planned stop, `kill -9`**: from the signal until `GET /gossip/peers?status=all` of the four \
 others lists the node as inactive, or suspected.
+- **Frozen**: each node in turn is stopped by SIGSTOP until all others list it as suspected, then \
+goes on. What is measured ends when the last list says so.
+- **Twenty and thirty nodes**: writes, failures and freezes as with five. A minute of starving: \
+four processes that do nothing but count, beside twenty nodes on two cores; afterwards the lists \
+are compared. Links of thirty: ten looks a second apart, half a minute after the start. Then every \
+second node is killed, and a key written at one of the others is read at all of them.
 - **With plain peers**: these are a double of the deployed nodes, in the process that measures; \
 what it receives is counted as payload of WebSocket frames. For each key: 100 writes, 50 ms \
 apart, at four nodes in turn; heartbeats and rounds of that time included. Among plain peers: 100 \

@@ -59,7 +59,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     ties: int = 1_000
     """Ties remembered until they are repaired (E3); what is forgotten is seen again."""
     links: int = 1_024
-    """Connections held at once; a full mesh of 500 with a duplicate each. Beyond it, refused."""
+    """Connections held at once, strangers included: many times what a cluster of any size needs."""
     outbox_entries: int = 50_000
     """Entries waiting for one blocked link; beyond it the link is closed as a slow reader (S5)."""
     outbox_bytes: int = 16_777_216

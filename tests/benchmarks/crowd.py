@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from tests.benchmarks.failures import freeze, until_listed_as
+from tests.benchmarks.failures import crash, freeze
 from tests.benchmarks.load import percentile
 from tests.benchmarks.nodes import TICK, cluster, settle
 from tests.benchmarks.spreading import single_writes
@@ -32,7 +32,7 @@ def twenty() -> dict[str, float]:
         _rest(nodes)
         return {
             **_writes(nodes),
-            "twenty_kill_seen": _crash(nodes),
+            "twenty_kill_seen": crash(nodes),
             **_freezes(nodes),
             "twenty_down": float(_busy(nodes)),
         }
@@ -70,16 +70,6 @@ def _rest(nodes: Cluster) -> None:
 
 def _reads(client: Client, key: str) -> bool:
     return client.read(key).status == 200
-
-
-def _crash(nodes: Cluster) -> float:
-    victim, *others = nodes.nodes
-    victim_id = victim.client.node_id()
-    began = time.perf_counter()
-    victim.kill()
-    seconds = until_listed_as(others, victim_id, "suspected", began)
-    nodes.revive()
-    return seconds
 
 
 def _freezes(nodes: Cluster) -> dict[str, float]:

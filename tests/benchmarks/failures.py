@@ -22,7 +22,7 @@ def failures() -> dict[str, float]:
         nodes.wait_equal()
         return {
             "stop_seen": _planned_stop(nodes),
-            "kill_seen": _crash(nodes),
+            "kill_seen": crash(nodes),
             **_freezes(nodes),
             "kept_return": _kept_return(nodes),
             **_empty_return(nodes),
@@ -53,7 +53,8 @@ def _planned_stop(nodes: Cluster) -> float:
     return seconds
 
 
-def _crash(nodes: Cluster) -> float:
+def crash(nodes: Cluster) -> float:
+    """Seconds from a `kill -9` until all others suspect the node, which is started again."""
     victim, *others = nodes.nodes
     victim_id = victim.client.node_id()
     began = time.perf_counter()

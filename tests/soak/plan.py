@@ -8,7 +8,7 @@ from enum import Enum
 from random import Random
 from typing import NamedTuple
 
-from tests.soak.proxy import Trouble
+from tests.support.proxy import Trouble
 
 SPARED = (0, 1)
 """Nodes that are never ended, so that their memory is watched from the beginning to the end."""

@@ -13,13 +13,13 @@ import msgspec
 from tests.soak.logs import complaints
 from tests.soak.nodes import Condition, SoakNode
 from tests.soak.plan import SPARED, disorders, mishaps
-from tests.soak.proxy import Network
 from tests.soak.torment import Torment
 from tests.soak.watch import Watch, percentile, slope
 from tests.soak.writers import Writer, fill
 from tests.support.cluster import Cluster
 from tests.support.ledger import Ledger
 from tests.support.process import Launch, free_ports
+from tests.support.proxy import Network
 from tests.support.waiting import eventually
 
 NODES = 8

@@ -1,20 +1,14 @@
 """The instruments of the soak: they must be able to fail."""
 
-import socket
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.soak.logs import complaints
 from tests.soak.plan import LONGEST, SPARED, Wrong, disorders, mishaps
-from tests.soak.proxy import Network, Trouble
 from tests.soak.soak import NODES, Soak
 from tests.soak.watch import Watch, Weight, percentile, slope
-from tests.support.process import free_ports
-from tests.support.waiting import eventually
 
 
 class TestPlan:
@@ -96,74 +90,3 @@ class TestMemory:
 
     def test_a_node_that_is_heavier_from_the_start_is_found(self, tmp_path: Path) -> None:
         assert len(self.judged(tmp_path, growth=0.0, surplus=5_000_000)) == NODES - len(SPARED)
-
-
-class Wire:
-    """Both ends of one connection through a proxy."""
-
-    def __init__(self, dialer: socket.socket, server: socket.socket) -> None:
-        self.dialer = dialer
-        self.server = server
-
-    def carries(self, text: bytes) -> bool:
-        self.dialer.sendall(text)
-        return self.server.recv(100) == text
-
-
-class TestProxy:
-    @pytest.fixture
-    def wired(self) -> Iterator[tuple[Network, Wire]]:
-        [public] = free_ports(1)
-        with ExitStack() as stack:
-            target = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-            network = stack.enter_context(Network([(public, target.getsockname()[1])]))
-            dialer = stack.enter_context(socket.create_connection(("127.0.0.1", public)))
-            server = stack.enter_context(target.accept()[0])
-            for end in (dialer, server):
-                end.settimeout(10)
-            yield network, Wire(dialer, server)
-
-    def test_it_passes_on_what_comes(self, wired: tuple[Network, Wire]) -> None:
-        network, wire = wired
-        assert wire.carries(b"hello")
-        assert network.open_links == 1
-        wire.server.close()
-        assert wire.dialer.recv(100) == b""
-        wire.dialer.close()
-        eventually(lambda: network.open_links == 0)
-
-    def test_a_cut_is_a_reset(self, wired: tuple[Network, Wire]) -> None:
-        network, wire = wired
-        network.disturb_node(Trouble.CUT, 0, 0.0)
-        for end in (wire.dialer, wire.server):
-            with pytest.raises(ConnectionResetError):
-                end.recv(100)
-
-    def test_nobody_hears_through_a_half_open_connection(self, wired: tuple[Network, Wire]) -> None:
-        network, wire = wired
-        trouble = network.disturb_links(Trouble.HALF_OPEN, list, 0.0)
-        wire.dialer.sendall(b"lost")
-        wire.dialer.close()
-        wire.server.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            wire.server.recv(100)
-        trouble.end()
-        with pytest.raises(ConnectionResetError):
-            wire.server.recv(100)
-
-    def test_a_stalled_connection_loses_nothing(self, wired: tuple[Network, Wire]) -> None:
-        network, wire = wired
-        trouble = network.disturb_links(Trouble.STALL, list, 0.0)
-        wire.dialer.sendall(b"late")
-        wire.server.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            wire.server.recv(100)
-        trouble.end()
-        wire.server.settimeout(10)
-        assert wire.server.recv(100) == b"late"
-
-    def test_a_delay_keeps_the_order(self, wired: tuple[Network, Wire]) -> None:
-        network, wire = wired
-        network.disturb_links(Trouble.DELAY, list, 0.01)
-        assert wire.carries(b"one")
-        assert wire.carries(b"two")

@@ -9,8 +9,8 @@ from random import Random
 
 from tests.soak.nodes import SoakNode
 from tests.soak.plan import Disorder, Mishap, Wrong
-from tests.soak.proxy import Disturbance, Link, Network
 from tests.support.ledger import Ledger
+from tests.support.proxy import Disturbance, Link, Network
 from tests.support.waiting import eventually
 
 STOPS_WITHIN = 10.0

@@ -50,6 +50,19 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in sockets]
 
 
+def sockets() -> dict[tuple[int, int], str]:
+    """The TCP sockets of this machine (IPv4), as `NodeProcess.open_files` names them.
+
+    By their own port and that of the other end.
+    """
+    found: dict[tuple[int, int], str] = {}
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        here, there = (int(address.rpartition(":")[2], 16) for address in fields[1:3])
+        found[here, there] = f"socket:[{fields[9]}]"
+    return found
+
+
 def clean_environment() -> dict[str, str]:
     """Our environment without the settings of a node."""
     ours = {variable.name for variable in VARIABLES}

@@ -4,18 +4,21 @@
                   ◀────── pump ◀──────
 
 One proxy stands before each node, so that whatever another node dials goes through it. A fault
-holds for some open connections (`Link`), or for a whole `Proxy` and what it accepts meanwhile.
+holds for some open connections (`Link`), or for a whole `Proxy` and what it accepts meanwhile. Who
+dialed a connection is what the kernel says: before a `join` nothing else tells it.
 """
 
 import asyncio
 import socket
 import struct
 import threading
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from enum import Enum
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
+
+from tests.support.process import sockets
 
 CHUNK = 16_384
 """Bytes read at a time, and held here while a link is stalled: the rest waits at the sender."""
@@ -38,11 +41,22 @@ class Trouble(Enum):
     """Nothing is read; afterwards everything goes on."""
 
 
+class Node(Protocol):
+    """What a split must know of a node, as `NodeProcess` has it."""
+
+    port: int
+
+    def open_files(self) -> list[str]:
+        """The files and sockets that it holds open."""
+
+
 class Link:
     """One connection through a proxy."""
 
-    def __init__(self, delay: float) -> None:
-        self.delay = delay
+    def __init__(self, ports: tuple[int, int]) -> None:
+        self.ports = ports
+        """The dialer's own, and the one that it dialed."""
+        self.delay = 0.0
         self.lost = False
         self.flowing = asyncio.Event()
         self.flowing.set()
@@ -79,6 +93,11 @@ class Link:
             writer.transport.abort()
         self.ended.set()
 
+    def is_dialed_by(self, nodes: Collection[Node]) -> bool:
+        """Whether one of these holds the dialer's end."""
+        end = sockets().get(self.ports)
+        return any(end in node.open_files() for node in nodes)
+
     async def carry(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         """Pass on what comes from one end, until it ends."""
         while data := await source.read(CHUNK):
@@ -103,6 +122,7 @@ class Proxy:
         self.links: dict[Link, None] = {}
         """In the order in which they opened."""
         self._trouble: tuple[Trouble, float] | None = None
+        self._cut_off: Collection[Node] = ()
 
     async def serve(self) -> asyncio.Server:
         """Begin to listen."""
@@ -114,14 +134,22 @@ class Proxy:
         for link in list(self.links):
             link.suffer(trouble, delay)
 
+    def cut_off(self, dialers: Collection[Node]) -> None:
+        """Let what these dialed be half-open, and what they dial meanwhile lead nowhere."""
+        self._cut_off = dialers
+        for link in list(self.links):
+            if link.is_dialed_by(dialers):
+                link.suffer(Trouble.HALF_OPEN, 0.0)
+
     def recover(self) -> None:
         """Let all trouble end."""
         self._trouble = None
+        self._cut_off = ()
         for link in list(self.links):
             link.recover()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        link = Link(0.0)
+        link = Link((writer.get_extra_info("peername")[1], self.port))
         link.writers.append(writer)
         self.links[link] = None
         try:
@@ -137,6 +165,12 @@ class Proxy:
     async def _join(
         self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        if self._cut_off and link.is_dialed_by(self._cut_off):
+            # No answer, and no refusal either, until the dialer gives up.
+            link.lost = True
+            while await reader.read(CHUNK):
+                pass
+            return
         there, back = await asyncio.open_connection("127.0.0.1", self.target, limit=CHUNK)
         link.writers.append(back)
         if self._trouble is not None:
@@ -193,6 +227,17 @@ class Network:
         proxy = self._proxies[index]
         self._call(lambda: proxy.suffer(trouble, delay))
         return Disturbance(self, [proxy])
+
+    def split(self, *sides: Collection[Node]) -> "Disturbance":
+        """Let nothing pass between nodes of different sides, as if a cable were cut."""
+
+        def begin() -> None:
+            for proxy in self._proxies:
+                beyond = [side for side in sides if proxy.target not in {n.port for n in side}]
+                proxy.cut_off([node for side in beyond for node in side])
+
+        self._call(begin)
+        return Disturbance(self, self._proxies)
 
     def end(self, sufferers: Iterable[Link | Proxy]) -> None:
         """Let all trouble of these end."""

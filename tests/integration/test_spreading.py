@@ -2,10 +2,12 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 from tests.support.client import Client
 from tests.support.cluster import Cluster, comparable
+from tests.support.process import NodeProcess, sockets
 from tests.support.waiting import eventually
 
 
@@ -48,15 +50,25 @@ def test_state_is_the_same_on_all(cluster: Cluster) -> None:
 
 
 def test_every_pair_of_nodes_holds_one_link(cluster: Cluster) -> None:
-    # `wait_whole` waits for one link to each; then nothing opens a second one.
+    # `wait_whole` waits for one link to each; once dials that crossed then are over, nothing opens
+    # a second one.
     cluster.wait_whole()
-    before = [client.stats() for client in cluster.clients]
-    for client, earlier in zip(cluster.clients, before, strict=True):
-        stats = eventually(partial(_after_rounds, client, earlier["gossipRounds"] + 3))
+    before = _after_rounds(cluster, 3)
+    after = _after_rounds(cluster, 3)
+    for client, earlier, stats in zip(cluster.clients, before, after, strict=True):
         assert stats["links"] == len(cluster) - 1
         assert stats["linksOpened"] == earlier["linksOpened"]
         connections = client.get("/p2p/stats").json["stats"]["activeConnections"]
         assert connections == len(cluster) - 1
+    # The kernel says the same: ten in a mesh of five.
+    for one, other in combinations(cluster, 2):
+        assert len(_connected(one) & {ends[::-1] for ends in _connected(other)}) == 1
+
+
+def _connected(node: NodeProcess) -> set[tuple[int, int]]:
+    """Both ports of every TCP connection that it holds, its own first."""
+    held = set(node.open_files())
+    return {ports for ports, name in sockets().items() if name in held}
 
 
 def _has(client: Client, key: str, value: object) -> bool:
@@ -72,7 +84,16 @@ def _has_all(client: Client, written: dict[str, dict[str, int]]) -> bool:
     return client.data("thousand/") == written
 
 
-def _after_rounds(client: Client, rounds: int) -> dict[str, Any]:
+def _after_rounds(cluster: Cluster, rounds: int) -> list[dict[str, Any]]:
+    """The counters of all nodes once each began so many more rounds."""
+    lasts = [client.stats()["gossipRounds"] + rounds for client in cluster.clients]
+    return [
+        eventually(partial(_from_round, client, last))
+        for client, last in zip(cluster.clients, lasts, strict=True)
+    ]
+
+
+def _from_round(client: Client, last: int) -> dict[str, Any]:
     stats = client.stats()
-    assert stats["gossipRounds"] >= rounds
+    assert stats["gossipRounds"] >= last
     return stats

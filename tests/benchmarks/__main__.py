@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.benchmarks import (
+    absence,
     admin,
     cost,
     crowd,
@@ -20,6 +21,7 @@ from tests.benchmarks import (
     mixed,
     repairing,
     report,
+    split,
     spreading,
     throughput,
 )
@@ -29,6 +31,8 @@ RUNS = 3
 CASES: dict[str, Callable[[], dict[str, float]]] = (
     spreading.CASES
     | failures.CASES
+    | absence.CASES
+    | split.CASES
     | crowd.CASES
     | mixed.CASES
     | throughput.CASES

@@ -37,6 +37,16 @@ counters of the four others say that all keys were applied; then the states are 
 others lists the node as inactive, or suspected.
 - **Frozen**: each node in turn is stopped by SIGSTOP until all others list it as suspected, then \
 goes on. What is measured ends when the last list says so.
+- **Off the lists**: each list is asked for every 50 ms, from the `kill -9` on. None has the node \
+again once it was off the last one.
+- **All list each other**: from the first `/readyz` that says yes until the lists of the others \
+have the node as active, and its own has all of them. Its id is given by `NODE_ID`; its key is \
+another one.
+- **Two halves**: a proxy before each node, which is what `GOSSIP_PUBLIC_URL` names. Between the \
+halves whatever is sent is lost, and dials are not answered, for a minute in which two writes a \
+second go to each half, half of them to the same keys. At the end of it no list has a node of the \
+other half as active. Healing resets the connections. "Equal" is \
+`GET /gossip/state`; what was acknowledged is then compared with it.
 - **Twenty and thirty nodes**: writes, failures and freezes as with five. A minute of starving: \
 four processes that do nothing but count, beside twenty nodes on two cores; afterwards the lists \
 are compared. Links of thirty: ten looks a second apart, half a minute after the start. Then every \
@@ -88,7 +98,7 @@ def document(figures: Figures, machine: str, soaks: Sequence[Line]) -> str:
 def _row(target: Target, values: Sequence[float]) -> str:
     median = statistics.median(values)
     write = target.unit.write
-    aim = "" if target.aim is None else write(target.aim)
+    aim = "" if target.aim is None else "at least " * target.at_least + write(target.aim)
     verdict = {True: "yes", False: "**missed**", None: ""}[target.met(median)]
     cells = (
         target.what,

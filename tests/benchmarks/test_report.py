@@ -27,6 +27,11 @@ def test_a_miss_is_called_one(figure: str, at_the_aim: float, one_past_it: float
     assert "| **missed** |" in rows(**{figure: [one_past_it]})[0]
 
 
+def test_an_aim_that_is_a_lower_bound_says_so() -> None:
+    assert "| at least 60.0 s |" in rows(removed_first=[60.5])[0]
+    assert "| 65.0 s |" in rows(removed_last=[60.5])[0]
+
+
 def test_topics_that_were_not_measured_are_left_out() -> None:
     lines = "\n".join(table({"stall": [0.01]}))
     assert "Throughput" in lines

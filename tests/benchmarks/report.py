@@ -43,7 +43,7 @@ again once it was off the last one.
 have the node as active, and its own has all of them. Its id is given by `NODE_ID`; its key is \
 another one.
 - **Two halves**: a proxy before each node, which is what `GOSSIP_PUBLIC_URL` names. Between the \
-halves whatever is sent is lost, and dials are not answered, for a minute in which two writes a \
+halves whatever is sent is lost, and dials are not answered, for a minute in which four writes a \
 second go to each half, half of them to the same keys. At the end of it no list has a node of the \
 other half as active. Healing resets the connections. "Equal" is \
 `GET /gossip/state`; what was acknowledged is then compared with it.

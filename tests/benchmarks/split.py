@@ -13,7 +13,7 @@ from tests.support.proxy import Network
 
 NODES = 10
 APART = 60.0
-"""Seconds: by the end of it some of one half have removed some of the other."""
+"""Seconds: about as long as silence may last until a member is removed, so most are by then."""
 ROUNDS = 120
 """In each, each half gets a write to a key of its own and one to a key of both."""
 PATIENCE = 120
@@ -67,7 +67,7 @@ def _write(halves: tuple[Half, Half], ledger: Ledger) -> None:
 
 
 def _assert_apart(half: Half, other: Half) -> None:
-    """Whether these list each other, and none of the others, as active."""
+    """Raise unless these list each other alone as active, and have no key of the other half."""
     ids = {node.client.node_id() for node in half}
     beyond = set(other[0].client.data("half-"))
     for node in half:

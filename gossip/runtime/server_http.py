@@ -186,6 +186,9 @@ class GossipHTTPFactory(HTTPFactory):  # type: ignore[misc] # Daphne has no type
         self._refused = 0
         self._silent_until = 0.0
 
+    def startFactory(self) -> None:  # noqa: N802
+        """Not Twisted's, which wakes the process every second to tell an access log the time."""
+
     def buildProtocol(self, addr: IAddress) -> GossipChannel | None:  # noqa: N802
         """Make the protocol of a new socket; None, which closes it, when there are too many."""
         if self.sockets >= self.limit:

@@ -12,6 +12,7 @@ import errno
 import os
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -49,6 +50,9 @@ CLOSE_TIMEOUT: Final = 0.5
 """Seconds for requests under way to be answered and for close frames to be returned."""
 CANCEL_TIMEOUT: Final = 0.2
 """Seconds for applications to take notice that they were cancelled."""
+LOOK_EVERY: Final = 5.0
+"""Seconds between two looks at connections that take too long, which time-outs of 10 to 20 may be
+late by. Daphne has two looks, every one and two seconds, and each wakes an idle node."""
 GOING_AWAY: Final = 1001
 
 _GONE: Final[dict[str, Any]] = {"disconnected": True}
@@ -86,8 +90,7 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
         _log_defects_only()
         self.http_factory.limit = accepted_sockets(self.http_factory.limit)
         asyncio.set_event_loop(reactor._asyncioEventloop)  # noqa: SLF001 - as Daphne does
-        reactor.callLater(1, self.application_checker)
-        reactor.callLater(2, self.timeout_checker)
+        reactor.callLater(LOOK_EVERY, self.timeout_checker)
         reactor.callWhenRunning(self._come_alive)
         reactor.run(installSignalHandlers=False)
         # The `daphne` command exits with 1 where this is set.
@@ -128,18 +131,35 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
         """Note the end of a connection; one that failed its handshake was never noted."""
         if protocol in self.connections:
             super().protocol_disconnected(protocol)
+            if "application_instance" not in self.connections[protocol]:
+                del self.connections[protocol]
+
+    def timeout_checker(self) -> None:
+        """Look for connections that take too long, and applications that outlive theirs."""
+        overdue = time.time() - self.application_close_timeout
+        for protocol, details in list(self.connections.items()):
+            protocol.check_timeouts()
+            if details.get("disconnected", overdue) < overdue and (
+                running := details.get("application_instance")
+            ):
+                _log.warning("application_cancelled", connection=repr(protocol))
+                running.cancel()
+        reactor.callLater(LOOK_EVERY, self.timeout_checker)
 
     def _application_ended(self, protocol: Connection, running: "asyncio.Task[None]") -> None:
-        """Forget an answered request at once.
+        """Forget an answered request at once, and report what failed.
 
         Daphne looks once a second: at 2,500 requests a second that was 50,000 objects which each
         garbage collection went through, and which were freed in one long step.
         """
-        if not running.cancelled() and running.exception() is not None:
-            # Daphne reports it when it looks.
-            return
-        if self.connections.get(protocol, {}).get("disconnected"):
-            del self.connections[protocol]
+        details = self.connections.get(protocol, {})
+        details.pop("application_instance", None)
+        if not running.cancelled() and (error := running.exception()) is not None:
+            _log.error("application_failed", exc_info=error)
+            if not details.get("disconnected"):
+                protocol.handle_exception(error)
+        if details.get("disconnected"):
+            self.connections.pop(protocol, None)
 
     def _come_alive(self) -> None:
         loop = asyncio.get_event_loop()

@@ -61,6 +61,7 @@ from gossip.runtime import ports
 from gossip.runtime.dials import Dials
 from gossip.runtime.feed import Feed
 from gossip.runtime.fetches import Fetches
+from gossip.runtime.histogram import Distribution
 from gossip.runtime.inbox import Inbox
 from gossip.runtime.links import Link, RefusedLink
 from gossip.runtime.outbound import CLOSE_WITHIN
@@ -248,6 +249,11 @@ class Driver:
     def writes_waiting(self) -> int:
         """Local writes that wait for an answer."""
         return len(self._writers)
+
+    @property
+    def timer_lag(self) -> Distribution:
+        """How late the event loop was with our timers."""
+        return self._timers.lag.read()
 
     @property
     def events_waiting(self) -> int:

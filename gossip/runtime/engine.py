@@ -26,7 +26,7 @@ from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.in_process import InProcessPort
 from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
-from gossip.runtime.timers import LoopLag, instant
+from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Interest, Watch
 
@@ -78,7 +78,6 @@ class Engine:
         self._conditions: dict[str, None] = {}
         self.error: BaseException | None = None
         """What ended the node, if it was a bug of ours."""
-        self.lag = LoopLag()
 
     @property
     def hub(self) -> Hub:
@@ -116,7 +115,7 @@ class Engine:
         """See `NodePort.vitals`."""
         driver = self._prepared
         return Vitals(
-            loop_lag=self.lag.seconds.read(),
+            loop_lag=driver.timer_lag,
             commits=driver.journal.commit_seconds.read(),
             backlog=driver.journal.backlog,
             journal_failing=driver.journal.error is not None,
@@ -192,7 +191,6 @@ class Engine:
         self._running.add_done_callback(self._part_ended)
         self._storing = asyncio.create_task(self._prepared.journal.wait_ended())
         self._storing.add_done_callback(self._part_ended)
-        self.lag.start()
 
     async def finish(self) -> None:
         """Leave the cluster and let go of everything, within four seconds."""
@@ -220,7 +218,6 @@ class Engine:
             self._ending = asyncio.create_task(self._end())
 
     async def _end(self) -> None:
-        self.lag.stop()
         try:
             if self._driver is not None:
                 await self._end_driver(self._driver)

@@ -9,7 +9,7 @@ class Vitals(msgspec.Struct, frozen=True, kw_only=True):
     """The runtime now. Without a protocol: other implementations of the port have others."""
 
     loop_lag: Distribution
-    """How late the event loop was, once a second."""
+    """How late the event loop was with the node's timers, of which one is due every second."""
     commits: Distribution
     """From a local write until it is durable, for the oldest of each group."""
     backlog: int

@@ -27,6 +27,15 @@ class CloseCode:
     ENOUGH = 4430
 
 
+def following(due: float, period: float, now: float, periods: int = 1) -> float:
+    """When a timer that was due then is due again, so many periods later.
+
+    However late we are, so that timers that were set together go on to fire together.
+    """
+    missed = max(0.0, (now - due) // period)
+    return due + (missed + periods) * period
+
+
 class Context:
     """Shared by the machines of one node. `now` is the instant of the event being handled."""
 

@@ -15,7 +15,7 @@ import msgspec
 
 from gossip.core.config import Config
 from gossip.core.contacts import DIAL_TIMER, Contacts
-from gossip.core.context import CloseCode, Context
+from gossip.core.context import CloseCode, Context, following
 from gossip.core.decoding import decode
 from gossip.core.effects import Effect, More, Pause
 from gossip.core.entries import Entry
@@ -119,6 +119,7 @@ class Node:
         self._data_seen = History(config.max_message_history, config.cleanup_timeout)
         self._control_seen = History(config.limits.history_control, config.cleanup_timeout)
         self._resume_due = False
+        self._tick_due = 0.0
         self._handlers = self._event_handlers()
         self._timers: dict[str, Callable[[], None]] = {
             FLUSH_TIMER: self._replica.flush,
@@ -266,8 +267,10 @@ class Node:
         # Nodes that start together must not speak together for ever after.
         context.set_timer(_ROUND_TIMER, context.rng.uniform(0, self._config.interval))
         context.set_timer(_HEARTBEAT_TIMER, context.rng.uniform(0, self._config.heartbeat_interval))
-        context.set_timer(_TICK_TIMER, _TICK)
-        self._probes.start()
+        # Together with the probes: an idle process pays for waking up, not for what it does then.
+        first = min(_TICK, self._probes.start())
+        self._tick_due = context.now.monotonic + first
+        context.set_timer(_TICK_TIMER, first)
         self._contacts.start(event.peers)
 
     def _stop(self) -> None:
@@ -303,7 +306,8 @@ class Node:
 
     def _tick(self) -> None:
         now = self._context.now.monotonic
-        self._context.set_timer(_TICK_TIMER, _TICK)
+        self._tick_due = following(self._tick_due, _TICK, now)
+        self._context.set_timer(_TICK_TIMER, self._tick_due - now)
         self._data_seen.forget_old(now)
         self._control_seen.forget_old(now)
         self._replica.apply_due()

@@ -21,7 +21,7 @@ from enum import Enum
 import msgspec
 
 from gossip.core import exchanges
-from gossip.core.context import Context
+from gossip.core.context import Context, following
 from gossip.core.events import LinkId
 from gossip.core.links import Link
 from gossip.core.members import Status
@@ -101,9 +101,12 @@ class Probes:
         self.self_doubt = 0
         """How much we doubt ourselves: 0 … 8."""
 
-    def start(self) -> None:
-        """Begin; not all nodes at the same moment."""
-        self._rest(self._context.rng.uniform(0, self._config.probe_interval))
+    def start(self) -> float:
+        """Begin, not all nodes at the same moment. Returns in how many seconds."""
+        first = self._context.rng.uniform(0, self._config.probe_interval)
+        self._period_due = self._context.now.monotonic + first
+        self._context.set_timer(PERIOD_TIMER, first)
+        return first
 
     # Asking for ourselves
 
@@ -117,11 +120,12 @@ class Probes:
         elif node_id is None:
             # Everybody is heard of without being asked.
             self._judge_ourselves(-1)
-        self._rest(self._config.probe_interval * (self.self_doubt + 1))
+        self._rest(self.self_doubt + 1)
 
-    def _rest(self, seconds: float) -> None:
-        self._period_due = self._context.now.monotonic + seconds
-        self._context.set_timer(PERIOD_TIMER, seconds)
+    def _rest(self, periods: int) -> None:
+        now, interval = self._context.now.monotonic, self._config.probe_interval
+        self._period_due = following(self._period_due, interval, now, periods)
+        self._context.set_timer(PERIOD_TIMER, self._period_due - now)
 
     def _next(self) -> str | None:
         since = self._context.now.monotonic - self._config.probe_interval
@@ -190,9 +194,9 @@ class Probes:
         """Look again when the next one is due."""
         deadlines = [probe.deadline for probe in self._probes.values()]
         deadlines += [errand.deadline for errand in self._errands.values()]
-        if deadlines:
-            self._answer_due = min(deadlines)
-            self._context.set_timer(ANSWER_TIMER, self._answer_due - self._context.now.monotonic)
+        # With none due, at a moment when we are awake anyway.
+        self._answer_due = min(deadlines, default=self._period_due)
+        self._context.set_timer(ANSWER_TIMER, self._answer_due - self._context.now.monotonic)
 
     def look(self) -> None:
         """See who answered in time."""
@@ -206,7 +210,8 @@ class Probes:
             if now >= errand.deadline:
                 heard = not self._is_silent(errand.node_id, errand.asked_at)
                 self._report(number, heard=heard)
-        self._await_answers()
+        if self._probes or self._errands:
+            self._await_answers()
 
     def _ask_again(self) -> None:
         """It was us who were away: answers may lie in front of us, unread."""
@@ -288,13 +293,16 @@ class Probes:
         return each >= _ERRANDS_EACH or len(errands) >= _ERRANDS
 
     def acked(self, link: Link, seq: int) -> None:
-        """A member that we asked for somebody answers, or a helper has reached one."""
+        """A member answers that we asked for ourselves or somebody, or a helper has reached one."""
         errand = self._errands.get(seq)
         if errand is not None and errand.node_id == link.peer:
             self._report(seq, heard=True)
         for probe in list(self._probes.values()):
-            if probe.seq == seq and link.id in probe.helpers:
+            # Who is accused is not asked again at once: everybody else may accuse it, too.
+            itself = link.peer == probe.node_id and not probe.accused
+            if probe.seq == seq and (itself or link.id in probe.helpers):
                 self._answered(probe)
+                self._await_answers()
 
     def nacked(self, link: Link, seq: int, *, asked: bool) -> None:
         """A helper hears us, and not the member; or it could not ask it."""

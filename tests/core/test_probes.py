@@ -8,7 +8,7 @@ from gossip.core.config import Limits
 from gossip.core.decoding import decode
 from gossip.core.effects import Effect, NoticeKind
 from gossip.core.events import IncarnationKept, LinkBlocked, LinkId
-from gossip.core.probes import PERIOD_TIMER
+from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER
 from tests.support.core import Subject, kinds, notices, sent
 from tests.support.frames import WALL, exchange, heartbeat, plain_join
 from tests.support.news import news
@@ -99,6 +99,15 @@ def test_m4_a_plain_peer_is_not_asked_on_its_link() -> None:
     subject.receive(1, plain_join("plain"))
     assert "ping" not in kinds(subject.wait(5.0))
     assert subject.statuses() == {"plain": "active"}
+
+
+def test_an_idle_node_wakes_once_a_period() -> None:
+    subject = asking("a")
+    for _ in range(10):
+        asked = until(subject, "ping", 1)
+        subject.receive(1, exchange("a", "ack", seq=asked["seq"]))
+        moments = [subject.timers[name].at for name in ("tick", PERIOD_TIMER, ANSWER_TIMER)]
+        assert moments == pytest.approx([moments[0]] * 3, abs=1e-6)
 
 
 def test_m4_a_suspected_member_that_answers_is_active_again() -> None:

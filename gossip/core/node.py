@@ -224,6 +224,16 @@ class Node:
         ]
         return sorted(views, key=lambda view: view.record.node_id)
 
+    @property
+    def listed(self) -> int:
+        """How many other members there are."""
+        return len(self._context.members)
+
+    def status_of(self, node_id: str) -> str | None:
+        """What `members` says of this one; None where it is not among them."""
+        member = self._context.members.get(node_id)
+        return None if member is None else member.status.value
+
     def overview(self, now: Instant) -> Overview:
         """This node now."""
         context, state = self._context, self._replica.state

@@ -43,12 +43,14 @@ class Cluster:
         unreachable: Collection[str] = (),
         make_node: MakeNode = Node,
         keep_trace: int = 0,
+        keep_notices: Collection[NoticeKind] = tuple(NoticeKind),
     ) -> None:
         """`settings` are fields of `Config` for all hosts; `keep_trace` see `Trace`.
 
+        `keep_notices`: the kinds worth their memory; everybody notices everybody who joins.
         Nobody can dial the hosts named in `unreachable` (M8).
         """
-        self.world = World(seed, conditions or Conditions(), keep_trace)
+        self.world = World(seed, conditions or Conditions(), keep_trace, keep_notices)
         self.hosts: dict[str, Host] = {}
         entrances = [url_of(name_of(index)) for index in range(bootstraps)]
         for name in map(name_of, range(size)):

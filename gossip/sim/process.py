@@ -9,7 +9,7 @@ from gossip.core.entries import Entry
 from gossip.core.stats import MemberView, Overview
 from gossip.sim.disk import Disk, Journal
 from gossip.sim.network import End
-from gossip.sim.world import Noticed, World
+from gossip.sim.world import World
 
 _GOING_AWAY = 1001
 """WebSocket close code."""
@@ -29,6 +29,13 @@ class Machine(Protocol):
 
     def members(self) -> list[MemberView]:
         """All other members."""
+
+    @property
+    def listed(self) -> int:
+        """How many other members there are."""
+
+    def status_of(self, node_id: str) -> str | None:
+        """The status of this member, if it is one."""
 
     def overview(self, now: events.Instant) -> Overview:
         """The node now."""
@@ -194,7 +201,7 @@ class Process:
         self._paused[effect.link] = effect.until
 
     def _note(self, effect: effects.Notice) -> None:
-        self._world.notices.append(Noticed(self._world.scheduler.now, self.name, effect))
+        self._world.note(self.name, effect)
 
     def _yield(self, effect: effects.More) -> None:
         self._holding = self._holding or effect.hold

@@ -21,7 +21,9 @@ from gossip.sim.network import End
 HEADERS = 60
 """Bytes of TCP, IP and WebSocket headers that are counted for each frame."""
 _JOINS = 50.0
-"""Nodes that are started in a second, unless there are so few that it takes less than two."""
+"""Nodes that are started in a second, or more where that would take longer than `_STARTED`."""
+_STARTED = 2.0
+"""Seconds in which all are started at the latest."""
 _FORMED_WITHIN = 300.0
 _SETTLE = 20.0
 """Seconds between the phases, in which what the last one set off ends."""
@@ -97,6 +99,7 @@ class _Run:
             conditions=plan.conditions,
             settings=plan.settings,
             bootstraps=min(3, plan.nodes),
+            keep_notices=(NoticeKind.PEER_SUSPECTED, NoticeKind.PEER_REMOVED),
         )
         self._rng = self._cluster.world.rng
         self._study = Study(nodes=plan.nodes)
@@ -113,7 +116,7 @@ class _Run:
 
     def _form(self) -> None:
         cluster, plan = self._cluster, self._plan
-        apart = min(1 / _JOINS, 2 / plan.nodes)
+        apart = min(1 / _JOINS, _STARTED / plan.nodes)
         for number, name in enumerate(cluster.hosts, 1):
             cluster.start(name, apart=apart)
             if number % 100 == 0:
@@ -134,7 +137,7 @@ class _Run:
         self._study.links = [held[name] for name in cluster.hosts]
 
     def _all_listed(self) -> bool:
-        return all(len(host.node.members()) >= self._plan.nodes - 1 for host in self._cluster.up)
+        return all(host.node.listed >= self._plan.nodes - 1 for host in self._cluster.up)
 
     def _watch(self) -> None:
         traffic, plan = self._cluster.world.network.traffic, self._plan
@@ -231,7 +234,7 @@ class _Run:
         began, unaware, times = cluster.now, list(cluster.up), list[float]()
         while unaware and cluster.now - began < _NOTICED_WITHIN:
             cluster.run(10 * _LOOK)
-            still = [host for host in unaware if _lists_as_active(host, name)]
+            still = [host for host in unaware if host.node.status_of(name) == "active"]
             times += [cluster.now - began] * (len(unaware) - len(still))
             unaware = still
         self._study.missed += len(unaware)
@@ -246,9 +249,3 @@ class _Run:
                 self._study.suspected += noticed.notice.kind is NoticeKind.PEER_SUSPECTED
                 self._study.removed += noticed.notice.kind is NoticeKind.PEER_REMOVED
         self._seen_notices = len(notices)
-
-
-def _lists_as_active(host: Host, name: str) -> bool:
-    return any(
-        view.record.node_id == name and view.status == "active" for view in host.node.members()
-    )

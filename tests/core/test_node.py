@@ -131,6 +131,8 @@ def test_the_picture_that_a_node_gives_of_itself() -> None:
     assert overview.reasons == ()
     assert overview.stats.writes == 2
     assert [view.record.node_id for view in subject.node.members()] == ["a", "b"]
+    assert subject.node.listed == 2
+    assert (subject.node.status_of("a"), subject.node.status_of("c")) == ("active", None)
 
 
 def test_e4_clocks_that_disagree_are_told_and_stop_local_writes() -> None:

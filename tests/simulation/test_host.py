@@ -41,6 +41,13 @@ class Script:
     def members(self) -> list[MemberView]:
         return []
 
+    @property
+    def listed(self) -> int:
+        return 0
+
+    def status_of(self, node_id: str) -> str | None:
+        return None
+
     def overview(self, now: events.Instant) -> Overview:
         raise NotImplementedError
 

@@ -297,3 +297,13 @@ def test_m8_who_left_and_is_back_is_dialed_by_who_cannot_be_dialed() -> None:
     cluster.run(10)
     cluster.restart("n001")
     cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15, every=0.5)
+
+
+def test_notices_are_kept_of_the_kinds_that_are_wanted() -> None:
+    cluster = Cluster(1, 3, keep_notices=(NoticeKind.PEER_SUSPECTED,))
+    cluster.start()
+    cluster.wait_for(cluster.complete, within=5)
+    assert cluster.world.notices == []
+    cluster.kill("n002")
+    cluster.wait_for(lambda: suspected_by_all(cluster, "n002"), within=5)
+    assert {noticed.host for noticed in cluster.world.notices} == {"n000", "n001"}

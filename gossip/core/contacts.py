@@ -107,10 +107,9 @@ class Contacts:
         that we never reached, is known by that alone. Where others hold links to a member that we
         cannot reach, it may be our fault. We say so once: if it lives, it refutes that.
         """
-        for member in self._members:
+        for member in self._members.at(url):
             if (
-                member.record.gossip_endpoint == url
-                and member.status is Status.ACTIVE
+                member.status is Status.ACTIVE
                 and member.record.node_id != but
                 and not self._links.linked(member.record.node_id)
                 and not (member.out_of_reach and self._roster.hears_of_others)
@@ -130,8 +129,8 @@ class Contacts:
         return target.kind is Kind.LOST or (member.out_of_reach and target.kind is not Kind.CHANCE)
 
     def _failed(self, url: str) -> Target | None:
-        active = len(self._members.active())
-        target = self.plan.failed(url, self._context.now.monotonic, active)
+        now = self._context.now.monotonic
+        target = self.plan.failed(url, now, self._members.active_count)
         if target is not None and target.kind is Kind.LOST and url not in self.plan:
             self._forget([target])
         return target
@@ -204,7 +203,7 @@ class Contacts:
             if not self._members.crowded:
                 self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
         elif self._members.crowded:
-            self.plan.rest(node_id, now, len(self._members.active()))
+            self.plan.rest(node_id, now, self._members.active_count)
         else:
             self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
         if member.record.gossip_endpoint is None:
@@ -287,7 +286,7 @@ class Contacts:
     def left(self, node_id: str) -> None:
         """A member left in order: dial it no more, unless the operator named it."""
         now = self._context.now.monotonic
-        self.plan.forget(node_id, now, len(self._members.active()))
+        self.plan.forget(node_id, now, self._members.active_count)
 
     def forgotten(self, node_id: str) -> None:
         """An operator wants it neither dialed nor remembered; bootstrap peers are dialed on."""

@@ -25,7 +25,9 @@ from gossip.core.config import Config
 from gossip.core.roots import MODULUS, Root
 
 
-class PeerRecord(msgspec.Struct, frozen=True, kw_only=True):
+# Neither a record nor a member can be part of a cycle: where there are thousands of them, the
+# collector need not walk them all.
+class PeerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a member says of itself, as it is told to others and kept across restarts (M1)."""
 
     node_id: str
@@ -62,7 +64,7 @@ class Status(StrEnum):
     """It left in order."""
 
 
-class Member(msgspec.Struct, kw_only=True):
+class Member(msgspec.Struct, kw_only=True, gc=False):
     """One other node that spoke to us."""
 
     record: PeerRecord
@@ -148,6 +150,19 @@ class Members:
     def active(self) -> list[Member]:
         """The members with evidence of life."""
         return [member for member in self._members.values() if member.status is Status.ACTIVE]
+
+    @property
+    def active_count(self) -> int:
+        """How many these are."""
+        return self._active + self._hidden
+
+    def at(self, url: str) -> list[Member]:
+        """The members that are said to be at this address, seldom more than one.
+
+        No index: this is asked once for each link that we dial, an index takes memory for each
+        member all the time.
+        """
+        return [m for m in self._members.values() if m.record.gossip_endpoint == url]
 
     def undialable(self) -> list[Member]:
         """The members that nobody can dial."""

@@ -203,6 +203,8 @@ class Membership:
     def _is_crowd(self, names: PeerList) -> bool:
         """Whether with these there are too many to link to all of them (L1)."""
         known = self._members
+        if known.crowded:
+            return True
         new = {
             record.node_id
             for record in names.records
@@ -212,7 +214,7 @@ class Membership:
             and record.node_id != self._config.node_id
             and known.buried(record.node_id) is None
         }
-        return known.crowded or known.dialable + len(new) > self._config.mesh
+        return known.dialable + len(new) > self._config.mesh
 
     def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> None:
         """A member that we need not dial: the word of who names it is enough for now."""

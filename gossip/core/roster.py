@@ -157,10 +157,8 @@ class Roster:
     def wants_word(self) -> bool:
         """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
         return any(
-            member.record.gossip_endpoint is None
-            and not self._links.linked(member.record.node_id)
-            and not self.is_vouched_for(member)
-            for member in self._members
+            not self._links.linked(member.record.node_id) and not self.is_vouched_for(member)
+            for member in self._members.undialable()
         )
 
     def accused(self, member: Member, incarnation: int, *, left: bool, by: str) -> None:

@@ -128,3 +128,14 @@ def test_l4_who_named_the_endpoint_is_remembered_with_it() -> None:
     assert member(members).loopback
     joined(members, record(incarnation=1))
     assert member(members).loopback
+
+
+def test_members_are_counted_and_found_by_their_address() -> None:
+    members = table("a", "b")
+    joined(members, record("c", gossip_endpoint="ws://c/ws"))
+    joined(members, record("d", gossip_endpoint="ws://c/ws"))
+    assert members.active_count == len(members.active()) == 4
+    assert members.at("ws://c/ws") == [member(members, "c"), member(members, "d")]
+    members.mark(member(members, "a"), Status.SUSPECTED)
+    members.mark(member(members, "d"), Status.INACTIVE)
+    assert members.active_count == len(members.active()) == 2

@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-state clean
+.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-state clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -59,6 +59,9 @@ prove-crash: venv-dev ## Kill nodes at random instants, resuming where it stoppe
 
 prove-detector: venv-dev ## Run hours of loss and stalls, whether anybody is given up, resuming
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_detector $(ARGS)
+
+prove-sizes: venv-dev ## Simulate clusters of ten to a thousand nodes for docs/benchmarks.md, resuming
+	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_sizes $(ARGS)
 
 prove-hostile: venv-dev ## Send mutated frames to the core, resuming where it stopped
 	@$(CLEAN) $(BIN)/python -m tests.property.prove_hostile $(ARGS)

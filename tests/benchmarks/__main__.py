@@ -21,6 +21,7 @@ from tests.benchmarks import (
     mixed,
     repairing,
     report,
+    sizes,
     split,
     spreading,
     throughput,
@@ -57,7 +58,7 @@ def main() -> None:
     print(described)
     print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
-        options.write.write_text(report.document(figures, described, read()))
+        options.write.write_text(report.document(figures, described, sizes.read(), read()))
 
 
 def measure(names: list[str], runs: int) -> dict[str, list[float]]:

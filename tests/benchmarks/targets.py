@@ -17,6 +17,7 @@ class Unit(Enum):
     BYTES_PER_SECOND = ("B/s", 1.0)
     FRAMES = ("frames", 1.0)
     COUNT = ("", 1.0)
+    TIMES = ("×", 1.0)  # the sign of a multiple
 
     def write(self, value: float) -> str:
         """The value with its unit and three significant digits."""

@@ -43,7 +43,7 @@ def test_every_figure_has_one_target() -> None:
 
 
 def test_a_document_says_how_often_and_on_what() -> None:
-    text = document({figure: [1.0, 2.0, 3.0] for figure in FIGURES}, "a machine", [])
+    text = document({figure: [1.0, 2.0, 3.0] for figure in FIGURES}, "a machine", [], [])
     assert "the median of 3 runs" in text
     assert "Machine: a machine." in text
     assert text.count("\n| ") == len(FIGURES) + len(TARGETS)

@@ -1,0 +1,51 @@
+"""The record of clusters in words."""
+
+from pathlib import Path
+
+from tests.benchmarks.sizes import HEADING, read, refresh, section
+from tests.simulation.sizes import KEPT, Run
+from tests.support.proof import keep
+
+
+def run(nodes: int, *, loss: float = 0.0, **figures: float) -> Run:
+    return Run(
+        revision="abc",
+        seed=1,
+        outcome=KEPT,
+        seconds=12.3,
+        date="2026-01-02",
+        nodes=nodes,
+        loss=loss,
+        **figures,  # type: ignore[arg-type]
+    )
+
+
+def test_there_is_a_table_for_each_loss_and_a_column_for_each_size() -> None:
+    text = section([run(1_000), run(10), run(10, loss=0.05)])
+    assert text.index("### 0% lost\n\n| nodes | aim | 10 | 1,000 |\n|---|---|---|---|\n") < (
+        text.index("### 5% lost\n\n| nodes | aim | 10 |\n|---|---|---|\n")
+    )
+
+
+def test_the_latest_run_is_told_and_what_misses_its_aim_is_bold() -> None:
+    text = section([run(10, write_p99=1.5), run(10, write_p99=1.0), run(100, write_p99=1.01)])
+    assert "| the same, p99 | 1.00 s | 1.00 s | **1.01 s** |" in text
+
+
+def test_growth_is_told_of_clusters_larger_than_a_hundred() -> None:
+    text = section([run(10, bytes=100), run(100, bytes=400), run(1_000, bytes=500)])
+    assert "| 1.20 × | " in text
+    assert "|  | 1.00 × | **1.25 ×** |" in text
+
+
+def test_only_this_section_of_a_document_is_written_anew(tmp_path: Path) -> None:
+    document, record = tmp_path / "document.md", tmp_path / "record.jsonl"
+    document.write_text("# Benchmarks\n\n## How it is measured\n\nso\n\n## Soak\n\nruns\n")
+    refresh(document, read(record))
+    keep(run(10), record)
+    refresh(document, read(record))
+    refresh(document, read(record))
+    text = document.read_text()
+    assert text.startswith(f"# Benchmarks\n\n{HEADING}\n\n")
+    assert text.count("### 0% lost") == text.count(HEADING) == 1
+    assert text.endswith("12 s |\n\n## How it is measured\n\nso\n\n## Soak\n\nruns\n")

@@ -18,7 +18,7 @@ SIZES = 10, 100, 1_000, 3_000
 LOSSES = 0.0, 0.05, 0.2
 CASES = [(nodes, loss) for nodes in SIZES for loss in LOSSES]
 USUAL = 9
-"""Cases that are run unless more are asked for: the largest clusters take an hour each."""
+"""Cases that are run unless more are asked for: the largest clusters take hours."""
 LATENCY = 0.05
 RESEND = 0.2
 """Seconds; the shortest that Linux waits."""

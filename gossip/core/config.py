@@ -54,6 +54,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Members named on in one go (L1): a liar's list must not be multiplied. A guess."""
     vouched: int = 100
     """Members without an endpoint that are listed on one peer's word (M8). A guess."""
+    trees: int = 1_000
+    """Origins whose trees are remembered, for each link (S3); what others write is flooded."""
     body: int = 16_777_216
     """Bytes of an answer over HTTP, like the largest frame of a plain peer (A4)."""
     ties: int = 1_000

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from gossip.core import addresses, values
+from gossip.core import addresses, fields, values
 from gossip.core.config import Limits
-from gossip.core.entries import MAX_VERSION, Entry
+from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, EnvelopeFault, FrameFault
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
@@ -22,6 +22,7 @@ from gossip.core.messages import (
     Body,
     Cells,
     Entries,
+    Graft,
     Heartbeat,
     Held,
     Join,
@@ -35,10 +36,10 @@ from gossip.core.messages import (
     PeerList,
     Ping,
     PingRequest,
+    Prune,
     Pulled,
     Push,
     RootExchange,
-    Roots,
     SketchRequest,
     Standing,
     Unknown,
@@ -46,10 +47,9 @@ from gossip.core.messages import (
     Want,
     Wanted,
 )
-from gossip.core.packing import CELL, ELEMENT, ITEM, packed_size, unpack
-from gossip.core.roots import Root
+from gossip.core.packing import CELL, ELEMENT, ITEM
 from gossip.core.sketch import CELLS
-from gossip.core.wire import MALFORMED, WireEntry, to_json
+from gossip.core.wire import MALFORMED, WireEntry
 
 
 class _Envelope(msgspec.Struct):
@@ -63,7 +63,7 @@ class _Envelope(msgspec.Struct):
     version: Any = None
 
 
-class _Record(msgspec.Struct, rename="camel"):
+class WireRecord(msgspec.Struct, rename="camel"):
     """What is said of a node; its id is `nodeId` in a `join` and `id` in a list."""
 
     node_id: Any = None
@@ -77,7 +77,7 @@ class _Record(msgspec.Struct, rename="camel"):
     incarnation: Any = None
 
 
-class _Object(_Record, rename="camel"):
+class _Object(WireRecord, rename="camel"):
     """Every field that the data of `join`, `leave`, `heartbeat` or an exchange may have."""
 
     type: Any = None
@@ -98,6 +98,7 @@ class _Object(_Record, rename="camel"):
     size: Any = None
     cells: Any = None
     items: Any = None
+    trees: Any = None
     done: Any = None
     of: Any = None
     seq: Any = None
@@ -113,14 +114,13 @@ _SHORT_NAME = 1_024
 _STANDINGS = frozenset(Standing)
 _SMALLEST_ENTRY = len('{"key":"a","version":1}')
 
-_is_sum = re.compile("[0-9a-f]{1,32}").fullmatch
 _is_range = re.compile("[0-9a-f]{0,4}").fullmatch
 _structure = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL).finditer
 
 _envelope = msgspec.json.Decoder(_Envelope).decode
 _object = msgspec.json.Decoder(_Object).decode
 _entry = msgspec.json.Decoder(WireEntry).decode
-_record = msgspec.json.Decoder(_Record).decode
+_record = msgspec.json.Decoder(WireRecord).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -140,9 +140,9 @@ def decode(frame: str | bytes, limits: Limits) -> Message:
     except MALFORMED:
         raise FrameFault("json") from None
     for name in envelope.sender, envelope.id:
-        if not _is_text(name, limits.node_id) and (name or not _is_exchange(envelope)):
+        if not fields.is_text(name, limits.node_id) and (name or not _is_exchange(envelope)):
             raise EnvelopeFault("envelope")
-    ttl, updates = _ttl(envelope.ttl), _count(envelope.version)
+    ttl, updates = fields.ttl(envelope.ttl), fields.count(envelope.version)
     body = _body(envelope, limits)
     return Message(envelope.type, envelope.sender, envelope.id, ttl, body, updates)
 
@@ -151,7 +151,7 @@ def _body(envelope: _Envelope, limits: Limits) -> Body:
     try:
         match envelope.type:
             case "gossip":
-                return Entries((bytes(envelope.data),), _ttl(envelope.hops))
+                return Entries((bytes(envelope.data),), fields.ttl(envelope.hops))
             case "sync" if _is_exchange(envelope):
                 return _exchange(_object(envelope.data), envelope.hops, limits)
             case "sync":
@@ -162,7 +162,7 @@ def _body(envelope: _Envelope, limits: Limits) -> Body:
                 return _join(_object(envelope.data), limits)
             case "leave":
                 reason = _object(envelope.data).reason
-                return Leave(reason if _is_text(reason, limits.text) else "")
+                return Leave(reason if fields.is_text(reason, limits.text) else "")
     except RecursionError:
         raise FrameFault("depth") from None
     except MALFORMED:
@@ -178,8 +178,8 @@ def _is_exchange(envelope: _Envelope) -> bool:
 def _entries(data: msgspec.Raw, hops: object) -> Entries:
     text = bytes(data)
     if len(text) > _SPLIT_AT_ONCE:
-        return Entries(_Elements(text), _ttl(hops))
-    return Entries(tuple(map(bytes, _array(data))), _ttl(hops))
+        return Entries(_Elements(text), fields.ttl(hops))
+    return Entries(tuple(map(bytes, _array(data))), fields.ttl(hops))
 
 
 class _Elements:
@@ -219,10 +219,10 @@ def _heartbeat(data: _Object, timestamp: object, limits: Limits) -> Heartbeat:
     items = [_news_item(item, limits) for item in told[: limits.news]]
     news = tuple(item for item in items if item is not None)
     return Heartbeat(
-        timestamp=_millis(timestamp),
-        roots=_roots(data),
+        timestamp=fields.millis(timestamp),
+        roots=fields.roots(data.root, data.mroot),
         pulled=_pulled(data.pulled, limits),
-        incarnation=_integer(data.incarnation),
+        incarnation=fields.integer(data.incarnation),
         news=news,
         news_refused=len(told) - len(news),
     )
@@ -231,8 +231,8 @@ def _heartbeat(data: _Object, timestamp: object, limits: Limits) -> Heartbeat:
 def _news_item(item: object, limits: Limits) -> NewsItem | None:
     match item:
         case [str(node_id), number, str(word)] if word in _STANDINGS:
-            incarnation = _integer(number)
-            if incarnation is not None and _is_text(node_id, limits.node_id):
+            incarnation = fields.integer(number)
+            if incarnation is not None and fields.is_text(node_id, limits.node_id):
                 return NewsItem(node_id, incarnation, Standing(word))
     return None
 
@@ -246,7 +246,7 @@ def _join(data: _Object, limits: Limits) -> Join | PeerList:
     record = peer_record(data, data.node_id, limits)
     if record is None:
         raise EnvelopeFault("record")
-    return Join(record, _roots(data))
+    return Join(record, fields.roots(data.root, data.mroot))
 
 
 def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
@@ -256,10 +256,12 @@ def _exchange(data: _Object, hops: object, limits: Limits) -> Body:
         case "want":
             return _want(data, hops, limits)
         case "push" if isinstance(data.entries, msgspec.Raw):
-            return Push(_entries(data.entries, hops), _root(data.root))
+            return Push(_entries(data.entries, hops), fields.root(data.root))
         case "members" if isinstance(data.peers, msgspec.Raw):
             answer = data.answer is True
             return _peer_list(_items(data.peers, limits), limits, held=True, answer=answer)
+        case "prune" | "graft":
+            return _trees(data, limits)
         case _:
             return _words(data, limits)
 
@@ -268,7 +270,7 @@ def _words(data: _Object, limits: Limits) -> Body:
     """The exchanges that carry neither entries nor records."""
     match data.x:
         case "root":
-            return RootExchange(_roots(data), data.answer is True)
+            return RootExchange(fields.roots(data.root, data.mroot), data.answer is True)
         case "sketch":
             return _sketch(data)
         case "held":
@@ -278,25 +280,30 @@ def _words(data: _Object, limits: Limits) -> Body:
         case "ping" | "ack" | "nack" | "ping-req":
             return _probe(data, limits)
         case _:
-            return Unknown(data.x if _is_text(data.x, limits.text) else "")
+            return Unknown(data.x if fields.is_text(data.x, limits.text) else "")
+
+
+def _trees(data: _Object, limits: Limits) -> Prune | Graft:
+    trees = tuple(fields.numbers(data.trees, limits.slice_entries, ELEMENT))
+    return Prune(trees) if data.x == "prune" else Graft(trees)
 
 
 def _page(data: _Object, hops: object, limits: Limits) -> PageRequest | Page:
-    after = data.after if _is_text(data.after, limits.key) else None
+    after = data.after if fields.is_text(data.after, limits.key) else None
     if not isinstance(data.entries, msgspec.Raw):
         return PageRequest(after)
-    following = data.next if _is_text(data.next, limits.key) else None
-    return Page(_entries(data.entries, hops), after, following, _root(data.root))
+    following = data.next if fields.is_text(data.next, limits.key) else None
+    return Page(_entries(data.entries, hops), after, following, fields.root(data.root))
 
 
 def _sketch(data: _Object) -> SketchRequest | Cells:
-    root, size = _root(data.root), _count(data.size)
+    root, size = fields.root(data.root), fields.count(data.size)
     place = "" if data.range is None else data.range
-    first = 0 if data.first is None else _count(data.first)
+    first = 0 if data.first is None else fields.count(data.first)
     if first is None or not isinstance(place, str) or not _is_range(place):
         raise EnvelopeFault("data")
     if data.cells is not None and root is not None:
-        return Cells(place, first, tuple(_numbers(data.cells, CELLS, CELL)), root)
+        return Cells(place, first, tuple(fields.numbers(data.cells, CELLS, CELL)), root)
     if size is None or size <= first:
         raise EnvelopeFault("data")
     return SketchRequest(place, first, size, root)
@@ -304,15 +311,15 @@ def _sketch(data: _Object) -> SketchRequest | Cells:
 
 def _held(data: _Object, limits: Limits) -> Held | Untaken:
     if data.items is not None:
-        return Untaken(tuple(_numbers(data.items, limits.slice_entries, ELEMENT)))
-    root, of = _root(data.root), _root(data.of)
+        return Untaken(tuple(fields.numbers(data.items, limits.slice_entries, ELEMENT)))
+    root, of = fields.root(data.root), fields.root(data.of)
     if root is None or of is None:
         raise EnvelopeFault("data")
     return Held(root, of)
 
 
 def _probe(data: _Object, limits: Limits) -> Ping | Ack | Nack | PingRequest:
-    seq = _integer(data.seq)
+    seq = fields.integer(data.seq)
     if seq is None:
         raise EnvelopeFault("data")
     match data.x:
@@ -322,23 +329,18 @@ def _probe(data: _Object, limits: Limits) -> Ping | Ack | Nack | PingRequest:
             return Ack(seq)
         case "nack":
             return Nack(seq, data.asked is not False)
-    if not _is_text(data.target, limits.node_id):
+    if not fields.is_text(data.target, limits.node_id):
         raise EnvelopeFault("data")
     return PingRequest(seq, data.target)
 
 
 def _want(data: _Object, hops: object, limits: Limits) -> Want | Wanted:
     if isinstance(data.entries, msgspec.Raw):
-        return Wanted(_entries(data.entries, hops), _count(data.done) or 0, _root(data.root))
-    items = _numbers(data.items, limits.slice_entries, ITEM)
+        return Wanted(
+            _entries(data.entries, hops), fields.count(data.done) or 0, fields.root(data.root)
+        )
+    items = fields.numbers(data.items, limits.slice_entries, ITEM)
     return Want(tuple((item >> 56, item & 2**56 - 1) for item in items))
-
-
-def _numbers(text: object, most: int, width: int) -> list[int]:
-    """Up to so many packed numbers."""
-    if not isinstance(text, str) or len(text) > packed_size(most, width):
-        raise EnvelopeFault("data")
-    return unpack(text, width)
 
 
 def _items(peers: msgspec.Raw | msgspec.UnsetType, limits: Limits) -> list[bytes]:
@@ -380,27 +382,27 @@ def _name(text: bytes, limits: Limits) -> PeerRecord | None:
 _known_name = lru_cache(maxsize=4_096)(_name)
 
 
-def peer_record(data: _Record, node_id: object, limits: Limits) -> PeerRecord | None:
+def peer_record(data: WireRecord, node_id: object, limits: Limits) -> PeerRecord | None:
     """The record in a `join` or a peer list; None where it is malformed (W9).
 
     A missing endpoint is allowed (M8); a malformed one is not.
     """
     endpoint = addresses.gossip_url(data.gossip_endpoint, limits)
     malformed = endpoint is None and data.gossip_endpoint is not None
-    if malformed or not _is_text(node_id, limits.node_id):
+    if malformed or not fields.is_text(node_id, limits.node_id):
         return None
     capabilities = data.capabilities if isinstance(data.capabilities, list) else []
     if len(capabilities) > limits.capabilities:
         return None
     return PeerRecord(
         node_id=str(node_id),
-        public_key=_text(data.public_key, limits.text),
+        public_key=fields.text(data.public_key, limits.text),
         gossip_endpoint=endpoint,
         api_endpoint=addresses.api_url(data.api_endpoint, limits),
-        region=_text(data.region, limits.text),
-        capabilities=tuple(name for name in capabilities if _is_text(name, limits.text)),
-        version=_text(data.version, limits.text),
-        incarnation=_integer(data.incarnation) or 0,
+        region=fields.text(data.region, limits.text),
+        capabilities=tuple(name for name in capabilities if fields.is_text(name, limits.text)),
+        version=fields.text(data.version, limits.text),
+        incarnation=fields.integer(data.incarnation) or 0,
     )
 
 
@@ -410,13 +412,13 @@ def decode_entry(text: bytes, limits: Limits) -> Entry:
         wire = _entry(text)
     except MALFORMED:
         raise EntryFault("entry") from None
-    if not is_key(wire.key, limits):
+    if not fields.is_key(wire.key, limits):
         raise EntryFault("key")
-    version = _integer(wire.version)
+    version = fields.integer(wire.version)
     if version is None:
         raise EntryFault("version")
     expires_at = None
-    if wire.expires_at is not None and (expires_at := _integer(wire.expires_at)) is None:
+    if wire.expires_at is not None and (expires_at := fields.integer(wire.expires_at)) is None:
         raise EntryFault("expiry")
     if isinstance(wire.value, msgspec.UnsetType):
         value = None
@@ -424,48 +426,10 @@ def decode_entry(text: bytes, limits: Limits) -> Entry:
         raise EntryFault("deleted-value")
     else:
         value = values.normalise(bytes(wire.value), limits)
-    origin = wire.origin if _is_text(wire.origin, limits.node_id) else None
-    return Entry(wire.key, version, value, expires_at, _integer(wire.timestamp) or version, origin)
-
-
-def is_key(key: object, limits: Limits) -> bool:
-    """Whether this may be a key: 1 to `limits.key` bytes of text."""
-    return _is_text(key, limits.key)
-
-
-def _is_text(value: object, most: int) -> bool:
-    if not isinstance(value, str) or not value:
-        return False
-    return len(value) * 4 <= most or len(value.encode()) <= most
-
-
-def _text(value: object, most: int) -> str:
-    return value if isinstance(value, str) and _is_text(value, most) else ""
-
-
-def _integer(value: object) -> int | None:
-    """An integer in 1 … 2^53 - 1 as JavaScript writes it: never a boolean, never text (R5)."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if type(value) is int and 1 <= value <= MAX_VERSION:
-        return value
-    return None
-
-
-def _millis(value: object) -> int | None:
-    return _integer(int(value)) if isinstance(value, float) else _integer(value)
-
-
-def _ttl(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= 255 else None
-
-
-def _roots(data: _Object) -> Roots:
-    return Roots(_root(data.root), _root(data.mroot))
-
-
-def _count(value: object) -> int | None:
-    return 0 if value == 0 and type(value) is int else _integer(value)
+    origin = wire.origin if fields.is_text(wire.origin, limits.node_id) else None
+    return Entry(
+        wire.key, version, value, expires_at, fields.integer(wire.timestamp) or version, origin
+    )
 
 
 def _pulled(value: object, limits: Limits) -> tuple[Pulled, ...]:
@@ -473,72 +437,11 @@ def _pulled(value: object, limits: Limits) -> tuple[Pulled, ...]:
     pulled = []
     for item in items:
         match item:
-            case [str(node_id), count, time] if _is_text(node_id, limits.node_id):
-                if (updates := _count(count)) is not None and (at := _integer(time)) is not None:
+            case [str(node_id), count, time] if fields.is_text(node_id, limits.node_id):
+                if (updates := fields.count(count)) is not None and (
+                    at := fields.integer(time)
+                ) is not None:
                     pulled.append(Pulled(node_id, updates, at))
             case _:
                 continue
     return tuple(pulled)
-
-
-def _root(value: object) -> Root | None:
-    match value:
-        case {"n": number, "sum": str(digits), **rest} if _is_sum(digits):
-            n = _count(number)
-            floor = _count(rest.get("floor")) or 0
-            return None if n is None else Root(n, int(digits, 16), floor)
-        case _:
-            return None
-
-
-# What plain peers answer over HTTP
-
-
-class _State(msgspec.Struct, rename="camel"):
-    node_id: Any = None
-    version: Any = None
-    data: dict[str, dict[str, msgspec.Raw]] = {}
-
-
-class _StateAnswer(msgspec.Struct):
-    state: _State
-
-
-class _PeersAnswer(msgspec.Struct):
-    peers: list[_Record]
-
-
-class PlainState(msgspec.Struct, frozen=True):
-    """The whole state of a plain peer (A4)."""
-
-    node_id: str
-    count: int
-    """Updates that it has applied."""
-    entries: dict[str, bytes]
-    """Key to entry, still as JSON text: `decode_entry` judges each alone."""
-
-
-def plain_state(body: bytes, limits: Limits) -> PlainState:
-    """Read the answer to `GET /gossip/state`. Raises `FrameFault`."""
-    try:
-        state = msgspec.json.decode(body, type=_StateAnswer).state
-    except MALFORMED:
-        raise FrameFault("plain-state") from None
-    if not _is_text(state.node_id, limits.node_id):
-        raise FrameFault("plain-state")
-    texts = {
-        key: to_json({"key": key, **{name: raw for name, raw in fields.items() if name != "key"}})
-        for key, fields in state.data.items()
-    }
-    return PlainState(state.node_id, _count(state.version) or 0, texts)
-
-
-def plain_id(body: bytes, limits: Limits) -> str:
-    """The id of who answered `GET /gossip/peers`: itself first (R1). Raises `FrameFault`."""
-    try:
-        peers = msgspec.json.decode(body, type=_PeersAnswer).peers
-    except MALFORMED:
-        raise FrameFault("plain-peers") from None
-    if not peers or not _is_text(peers[0].node_id, limits.node_id):
-        raise FrameFault("plain-peers")
-    return str(peers[0].node_id)

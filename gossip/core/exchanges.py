@@ -1,4 +1,4 @@
-"""The exchanges to bytes: between the two ends of a link, and never to plain peers (A2, M4, M5).
+"""The exchanges to bytes: between the two ends of a link, never to plain peers (S3, A2, M4, M5).
 
 Their envelope leaves out what the link says already (W2).
 """
@@ -96,6 +96,16 @@ def untaken(elements: Sequence[int]) -> bytes:
 def held(mine: Root, yours: Root) -> bytes:
     """Tell a peer that we do not take what we lack of its set (A1)."""
     return _frame(to_json({"x": "held", "root": root_field(mine), "of": root_field(yours)}))
+
+
+def prune(trees: Sequence[int]) -> bytes:
+    """Ask a peer not to push to us in these trees: we have it from others (S3)."""
+    return _frame(to_json({"x": "prune", "trees": pack(trees, ELEMENT)}))
+
+
+def graft(trees: Sequence[int]) -> bytes:
+    """Ask a peer to push to us in these trees (S3)."""
+    return _frame(to_json({"x": "graft", "trees": pack(trees, ELEMENT)}))
 
 
 def ping(seq: int) -> bytes:

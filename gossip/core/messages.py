@@ -182,6 +182,18 @@ class Untaken(msgspec.Struct, frozen=True):
     elements: tuple[int, ...]
 
 
+class Prune(msgspec.Struct, frozen=True):
+    """`x: prune`: what you push in these trees I have from others (S3)."""
+
+    trees: tuple[int, ...]
+
+
+class Graft(msgspec.Struct, frozen=True):
+    """`x: graft`: push to me in these trees (S3)."""
+
+    trees: tuple[int, ...]
+
+
 class NamesRequest(msgspec.Struct, frozen=True):
     """`x: members` without peers: name me your active members."""
 
@@ -235,6 +247,8 @@ Body = (
     | Push
     | Held
     | Untaken
+    | Prune
+    | Graft
     | NamesRequest
     | Ping
     | Ack

@@ -50,6 +50,7 @@ from gossip.core.messages import (
     Body,
     Cells,
     Entries,
+    Graft,
     Heartbeat,
     Held,
     Join,
@@ -62,6 +63,7 @@ from gossip.core.messages import (
     PeerList,
     Ping,
     PingRequest,
+    Prune,
     Push,
     RootExchange,
     SketchRequest,
@@ -121,6 +123,7 @@ class Node:
         self._resume_due = False
         self._tick_due = 0.0
         self._handlers = self._event_handlers()
+        self._exchanges = self._exchange_handlers()
         self._timers: dict[str, Callable[[], None]] = {
             FLUSH_TIMER: self._replica.flush,
             DIAL_TIMER: self._contacts.dial_due,
@@ -189,6 +192,28 @@ class Node:
             Restored: lambda event: replica.restore(event.entries),
             Started: self._start,
             StopRequested: lambda _: self._stop(),
+        }
+
+    def _exchange_handlers(self) -> dict[type[Body], Callable[[Link, Any], None]]:
+        repair, probes, tree = self._repair, self._probes, self._replica.tree
+        return {
+            RootExchange: lambda link, root: repair.told(link, root.roots, is_answer=root.answer),
+            PageRequest: repair.asked,
+            SketchRequest: repair.asked,
+            Want: repair.asked,
+            Page: repair.page,
+            Cells: repair.cells,
+            Push: repair.pushed,
+            Wanted: repair.wanted,
+            Untaken: repair.untaken,
+            Held: repair.held,
+            NamesRequest: lambda link, _: repair.name_members(link),
+            Ping: lambda link, ping: probes.pinged(link, ping.seq),
+            PingRequest: lambda link, ping: probes.requested(link, ping.seq, ping.target),
+            Ack: lambda link, ack: probes.acked(link, ack.seq),
+            Nack: lambda link, nack: probes.nacked(link, nack.seq, asked=nack.asked),
+            Prune: lambda link, prune: tree.pruned(link, prune.trees),
+            Graft: lambda link, graft: tree.grafted(link, graft.trees),
         }
 
     # Reading. `get` from any thread: it takes one reference to an immutable entry. The others walk
@@ -351,7 +376,7 @@ class Node:
         if link is None:
             return
         self._context.stats.links_closed += 1
-        self._replica.forget_link(link.id)
+        self._replica.closed(link)
         self._repair.forget_link(link.id)
         self._plain.forget_link(link.id)
         if not self._context.stopping:
@@ -473,32 +498,8 @@ class Node:
         if not link.joined or not link.extended:
             self._context.refuse("not-joined")
             return
-        match exchange:
-            case RootExchange():
-                self._repair.told(link, exchange.roots, is_answer=exchange.answer)
-            case PageRequest() | SketchRequest() | Want():
-                self._repair.asked(link, exchange)
-            case Page():
-                self._repair.page(link, exchange)
-            case Cells():
-                self._repair.cells(link, exchange)
-            case Push():
-                self._repair.pushed(link, exchange)
-            case Wanted():
-                self._repair.wanted(link, exchange)
-            case Untaken():
-                self._repair.untaken(link, exchange)
-            case Held():
-                self._repair.held(link, exchange)
-            case NamesRequest():
-                self._repair.name_members(link)
-            case Ping():
-                self._probes.pinged(link, exchange.seq)
-            case PingRequest():
-                self._probes.requested(link, exchange.seq, exchange.target)
-            case Ack():
-                self._probes.acked(link, exchange.seq)
-            case Nack():
-                self._probes.nacked(link, exchange.seq, asked=exchange.asked)
-            case _:
-                self._context.refuse("exchange")
+        handler = self._exchanges.get(type(exchange))
+        if handler is None:
+            self._context.refuse("exchange")
+        else:
+            handler(link, exchange)

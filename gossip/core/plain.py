@@ -18,13 +18,13 @@ import msgspec
 
 from gossip.core import addresses
 from gossip.core.context import Context
-from gossip.core.decoding import PlainState, plain_id, plain_state
 from gossip.core.effects import Fetch
 from gossip.core.entries import Entry
 from gossip.core.errors import FrameFault
 from gossip.core.events import Fetched, LinkId
 from gossip.core.links import Link
 from gossip.core.messages import Entries, Message, PeerList, Pulled
+from gossip.core.plain_answers import PlainState, plain_id, plain_state
 from gossip.core.replica import Replica
 
 _ROUND = 20

@@ -25,6 +25,7 @@ from gossip.core.expiry import Expiries
 from gossip.core.links import Link
 from gossip.core.members import Status
 from gossip.core.messages import Entries
+from gossip.core.plumtree import Plumtree, tree_of
 from gossip.core.roots import Root
 from gossip.core.spread import Outbox
 from gossip.core.state import Aside, Clock, StateMap, next_version
@@ -47,6 +48,8 @@ class _Arrival(msgspec.Struct):
     untaken: list[Entry] | None
     """To be filled with what was set aside, or is long dropped."""
     done: Callable[[], None] | None
+    superfluous: set[int] = msgspec.field(default_factory=set)
+    """The trees of the entries that others pushed before (S3)."""
 
 
 class Replica:
@@ -57,6 +60,7 @@ class Replica:
         self._config = context.config
         self.state = StateMap()
         self.tombstones = Tombstones(context, self.state)
+        self.tree = Plumtree(context)
         self.clock = Clock(context.config.max_clock_skew)
         self.aside = Aside(context.config.limits)
         self.last_updated = 0
@@ -179,9 +183,15 @@ class Replica:
             if taken == budget:
                 # Perhaps there is more: behind the others, so that no link waits for a long one.
                 self._arrivals.append(arrival)
-            elif arrival.done is not None:
-                arrival.done()
+            else:
+                self._arrived(arrival)
             budget -= max(taken, 1)
+
+    def _arrived(self, arrival: _Arrival) -> None:
+        if arrival.superfluous:
+            self.tree.prune(arrival.link, arrival.superfluous)
+        if arrival.done is not None:
+            arrival.done()
 
     def _receive_one(self, arrival: _Arrival, text: bytes) -> None:
         try:
@@ -200,6 +210,13 @@ class Replica:
             self._note_untaken(entry, arrival)
         elif self._apply(entry):
             self._pass_on(entry, arrival)
+        elif self._context.members.crowded and arrival.hops is not None:
+            self._note_superfluous(entry, arrival)
+
+    def _note_superfluous(self, entry: Entry, arrival: _Arrival) -> None:
+        held = self.state.get(entry.key)
+        if entry == held and self.tree.is_superfluous(entry, arrival.link):
+            arrival.superfluous.add(tree_of(entry.origin))
 
     @staticmethod
     def _note_untaken(entry: Entry, arrival: _Arrival) -> None:
@@ -293,11 +310,11 @@ class Replica:
     ) -> None:
         """Push an entry that starts here to everybody, except who sent it or surely holds it."""
         links = [
-            link.id
+            link
             for link in self._context.links.best()
             if link.peer != but and (holders is None or link.roots.state != holders)
         ]
-        self._queue(entry, self._full_hops(), links)
+        self._queue(entry, self._full_hops(), self.tree.eager(links, entry))
 
     def _pass_on(self, entry: Entry, arrival: _Arrival) -> None:
         """Push an entry that was new to us further (S2)."""
@@ -305,16 +322,17 @@ class Replica:
         if hops is None:
             self._push_fresh(entry, arrival.link.peer, arrival.source)
         elif hops > 0:
-            others = [
-                link.id
+            links = [
+                link
                 for link in self._context.links.best()
                 if link.extended and link.peer != arrival.link.peer
             ]
             if not self._context.members.crowded:
                 # Most have it from its origin, which lacks a link to somebody, or believes so.
-                others = self._context.rng.sample(others, min(self._config.fanout, len(others)))
+                links = self._context.rng.sample(links, min(self._config.fanout, len(links)))
             # Clamped like any hop count from outside (R4); a mesh of 2^32 needs no more.
-            self._queue(entry, min(hops, 34) - 1, others)
+            self._queue(entry, min(hops, 34) - 1, self.tree.eager(links, entry))
+            self.tree.came(entry, arrival.link)
 
     def _queue(self, entry: Entry, hops: int, links: list[LinkId]) -> None:
         self._outbox.add(entry, hops, links)
@@ -352,9 +370,10 @@ class Replica:
         context = self._context
         return context.encoder.sync(entries, hops, context.now.wall, context.updates)
 
-    def forget_link(self, link: LinkId) -> None:
+    def closed(self, link: Link) -> None:
         """The link is gone."""
-        self._outbox.drop(link)
+        self._outbox.drop(link.id)
+        self.tree.closed(link)
 
     # Pages of the state
 

@@ -4,6 +4,7 @@ The real core runs in virtual time; what is measured here is what an operator wa
 there is such a cluster. A `Plan` and its seed say everything: the same one gives the same figures.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,6 +28,9 @@ _STARTED = 2.0
 _FORMED_WITHIN = 300.0
 _SETTLE = 20.0
 """Seconds between the phases, in which what the last one set off ends."""
+_WRITERS = 5
+"""Nodes that write, by turns: who writes often is a tree (S3), and who does not a flood."""
+_BETWEEN_WRITES = 0.1
 _EVERYWHERE_WITHIN = 30.0
 _NOTICED_WITHIN = 120.0
 _LOOK = 0.005
@@ -47,7 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How long the cluster is watched at rest."""
     churn: float = 0.0
     """Nodes a minute that are killed meanwhile, and come back ten seconds later."""
-    writes: int = 20
+    writes: int = 100
+    """Ten a second, at five nodes by turns."""
     kills: int = 6
     """Half of them by the end of the process, half by the end of the host, which resets nothing."""
 
@@ -82,6 +87,19 @@ class Study(msgspec.Struct, kw_only=True):
     """Suspicions of nodes that ran, on any list."""
     removed: int = 0
     """Removals of nodes that ran, from any list."""
+
+
+class _Spreading(msgspec.Struct):
+    """A write on its way."""
+
+    key: str
+    began: float
+    lacking: list[Host]
+    away: dict[str, int]
+    """Hops to the nodes that were sent it."""
+
+
+_written = re.compile(rb'"(study/\d+)"').findall
 
 
 def study(plan: Plan, tell: Tell) -> Study:
@@ -171,52 +189,63 @@ class _Run:
         cluster.run(_SETTLE)
 
     def _write(self) -> None:
-        for number in range(self._plan.writes):
-            self._write_one(f"study/{number}")
-            self._cluster.run(1.0)
+        cluster, plan = self._cluster, self._plan
+        writers = self._rng.sample(cluster.up, min(_WRITERS, len(cluster.up)))
+        spreading: dict[bytes, _Spreading] = {}
+        with self._tracing(spreading):
+            for number in range(plan.writes):
+                writer, key = writers[number % len(writers)], f"study/{number}"
+                spreading[key.encode()] = _Spreading(
+                    key, cluster.now, list(cluster.up), {writer.name: 0}
+                )
+                cluster.write(writer.name, key, b"true")
+                due = cluster.now + _BETWEEN_WRITES
+                while cluster.now < due:
+                    self._see_who_has(spreading)
+            last = cluster.now
+            while spreading and cluster.now - last < _EVERYWHERE_WITHIN:
+                self._see_who_has(spreading)
+            cluster.run(0.5)
+        self._study.everywhere += [None] * len(spreading)
+        self._study.copies /= max(1, plan.writes * len(cluster.up))
         done = [time for time in self._study.everywhere if time is not None]
         if done:
-            self._tell(
-                f"{len(done)} of {self._plan.writes} writes everywhere, last {max(done):.3f} s"
-            )
+            self._tell(f"{len(done)} of {plan.writes} writes everywhere, last {max(done):.3f} s")
         self._count_notices()
 
-    def _write_one(self, key: str) -> None:
+    def _see_who_has(self, spreading: dict[bytes, _Spreading]) -> None:
+        """Let a little time pass; note where each write arrived, and drop those everywhere."""
         cluster, study = self._cluster, self._study
-        writer = self._rng.choice(cluster.up)
-        began, lacking = cluster.now, list(cluster.up)
-        with self._tracing(writer.name, key) as sent:
-            cluster.write(writer.name, key, b"true")
-            while lacking and cluster.now - began < _EVERYWHERE_WITHIN:
-                cluster.run(_LOOK)
-                still = [host for host in lacking if cluster.get(host.name, key) is None]
-                study.coverage += [cluster.now - began] * (len(lacking) - len(still))
-                lacking = still
-            study.everywhere.append(None if lacking else cluster.now - began)
-            cluster.run(0.5)
-        study.copies += sum(sent.values()) / len(cluster.up) / self._plan.writes
+        cluster.run(_LOOK)
+        for name, write in list(spreading.items()):
+            taken = cluster.now - write.began
+            still = [host for host in write.lacking if cluster.get(host.name, write.key) is None]
+            study.coverage += [taken] * (len(write.lacking) - len(still))
+            write.lacking = still
+            if not still:
+                study.everywhere.append(taken)
+                study.hops.update(write.away.values())
+                del spreading[name]
 
     @contextmanager
-    def _tracing(self, writer: str, key: str) -> Iterator[Counter[str]]:
-        """Count how often each node is sent this key, and by how many hops it has it first."""
-        network = self._cluster.world.network
-        send, quoted = network.send, f'"{key}"'.encode()
-        sent: Counter[str] = Counter()
-        away = {writer: 0}
+    def _tracing(self, spreading: dict[bytes, _Spreading]) -> Iterator[None]:
+        """Count how often these keys are sent, and by how many hops each node has them first."""
+        network, study = self._cluster.world.network, self._study
+        send = network.send
 
         def tracing(end: End, frame: bytes) -> None:
-            if quoted in frame:
-                receiver = end.peer.owner.name
-                sent[receiver] += 1
-                away.setdefault(receiver, away.get(end.owner.name, 0) + 1)
+            for key in _written(frame):
+                study.copies += 1
+                if key in spreading:
+                    away = spreading[key].away
+                    away.setdefault(end.peer.owner.name, away.get(end.owner.name, 0) + 1)
             send(end, frame)
 
         network.send = tracing  # type: ignore[method-assign]
         try:
-            yield sent
+            yield
         finally:
             network.send = send  # type: ignore[method-assign]
-            self._study.hops.update(away.values())
 
     def _kill(self) -> None:
         for number in range(self._plan.kills):

@@ -9,10 +9,11 @@ import pytest
 
 from gossip.core import exchanges
 from gossip.core.config import Limits
-from gossip.core.decoding import decode, decode_entry, is_key
+from gossip.core.decoding import decode, decode_entry
 from gossip.core.encoding import Encoder, encode_entry, forwarded
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault
+from gossip.core.fields import is_key
 from gossip.core.members import PeerRecord
 from gossip.core.messages import (
     Body,

@@ -1,0 +1,225 @@
+"""Trees on which entries are pushed in a crowd (S3)."""
+
+from typing import Any
+
+import pytest
+
+from gossip.core.config import Limits
+from gossip.core.entries import Entry
+from gossip.core.packing import ELEMENT, pack, unpack
+from gossip.core.plumtree import tree_of
+from tests.core.test_overlay import crowd
+from tests.support.core import ME, Subject, pushed, sent
+from tests.support.frames import exchange, root, sync
+
+WRITER = "w"
+
+
+def entry(number: int, origin: str = WRITER) -> Entry:
+    return Entry(f"k{number}", number, b"1", None, number, origin)
+
+
+def push(subject: Subject, link: int, *numbers: int, origin: str = WRITER) -> list[Any]:
+    """The peer of this link pushes these entries of a writer."""
+    entries = (entry(number, origin) for number in numbers)
+    return subject.receive(link, sync("abcde"[link - 1], *entries, hops=3))
+
+
+def member_of_crowd(**changes: Any) -> Subject:
+    """A node linked to a, b, c and d on links 1 to 4."""
+    subject = crowd(**changes)
+    subject.joined(3, "c")
+    subject.joined(4, "d")
+    return subject
+
+
+def trees(effects: list[Any], link: int, x: str) -> set[int]:
+    """The trees in what was said of them on this link."""
+    frames = [frame["data"] for frame in sent(effects, link) if isinstance(frame["data"], dict)]
+    return {
+        tree for data in frames if data.get("x") == x for tree in unpack(data["trees"], ELEMENT)
+    }
+
+
+def tell(subject: Subject, link: int, x: str, *origins: str) -> list[Any]:
+    """The peer of this link says something of these trees."""
+    packed = pack(map(tree_of, origins), ELEMENT)
+    return subject.receive(link, exchange("abcde"[link - 1], x, trees=packed))
+
+
+# Pruning
+
+
+def test_s3_who_pushes_what_two_others_pushed_is_pruned() -> None:
+    subject = member_of_crowd()
+    push(subject, 1, 1)
+    push(subject, 1, 2)
+    assert trees(push(subject, 2, 2), 2, "prune") == set()
+    assert trees(push(subject, 3, 2), 3, "prune") == {tree_of(WRITER)}
+    assert trees(push(subject, 2, 2), 2, "prune") == set()
+
+
+def test_s3_who_brings_an_entry_first_is_a_parent_from_then_on() -> None:
+    subject = member_of_crowd()
+    for number in (1, 2):
+        push(subject, 1, number)
+        push(subject, 2, number)
+    push(subject, 3, 3)
+    assert trees(push(subject, 1, 3), 1, "prune") == set()
+    assert trees(push(subject, 2, 3), 2, "prune") == {tree_of(WRITER)}
+
+
+def test_s3_each_origin_has_a_tree_of_its_own() -> None:
+    subject = member_of_crowd()
+    for number, origin in ((1, "v"), (2, "v"), (3, WRITER)):
+        push(subject, 1, number, origin=origin)
+    push(subject, 2, 2, origin="v")
+    subject.receive(3, sync("c", entry(2, "v"), entry(3), hops=3))
+    assert trees(push(subject, 3, 2, origin="v"), 3, "prune") == {tree_of("v")}
+
+
+def test_s3_an_origin_that_seldom_writes_has_no_tree() -> None:
+    subject = member_of_crowd()
+    for number in (1, 2, 3):
+        subject.wait(31.0)
+        push(subject, 1, number)
+        push(subject, 2, number)
+        assert trees(push(subject, 3, number), 3, "prune") == set()
+
+
+def test_s3_what_a_repair_brought_first_prunes_nobody() -> None:
+    subject = member_of_crowd()
+    push(subject, 1, 1)
+    push(subject, 2, 1)
+    push(subject, 1, 2)
+    fields = {"root": root(3)}
+    subject.receive(4, exchange("d", "push", entries=[sync("d", entry(3))["data"][0]], **fields))
+    assert subject.value("k3") == b"1"
+    for link in (1, 2):
+        assert trees(push(subject, link, 3), link, "prune") == set()
+
+
+def test_s3_another_version_of_a_key_says_nothing() -> None:
+    subject = member_of_crowd()
+    push(subject, 1, 1)
+    push(subject, 2, 1)
+    push(subject, 1, 2)
+    newer = Entry("k2", 9, b"2", None, 9, WRITER)
+    subject.receive(1, sync("a", newer, hops=3))
+    assert trees(push(subject, 3, 2), 3, "prune") == set()
+
+
+def test_s3_nobody_prunes_in_a_mesh() -> None:
+    subject = Subject()
+    for link, peer in enumerate("abcd", 1):
+        subject.joined(link, peer)
+    effects = push(subject, 1, 1) + push(subject, 1, 2)
+    for link in (2, 3, 4):
+        effects += push(subject, link, 2)
+        assert trees(effects, link, "prune") == set()
+
+
+# Pushing
+
+
+def test_s3_who_pruned_is_pushed_nothing_of_that_origin() -> None:
+    subject = member_of_crowd()
+    tell(subject, 3, "prune", WRITER)
+    effects = push(subject, 1, 1) + subject.wait(0.1)
+    assert [pushed(effects, link) for link in (1, 2, 3, 4)] == [[], ["k1"], [], ["k1"]]
+    effects = push(subject, 1, 2, origin="v") + subject.wait(0.1)
+    assert pushed(effects, 3) == ["k2"]
+
+
+def test_s3_nor_what_we_write_where_it_pruned_us() -> None:
+    subject = member_of_crowd()
+    tell(subject, 3, "prune", ME)
+    effects = subject.write("k", b"1") + subject.wait(0.1)
+    assert [pushed(effects, link) for link in (1, 2, 3, 4)] == [["k"], ["k"], [], ["k"]]
+
+
+def test_s3_a_graft_ends_it() -> None:
+    subject = member_of_crowd()
+    tell(subject, 3, "prune", WRITER, "v")
+    tell(subject, 3, "graft", WRITER, "unknown")
+    assert pushed(push(subject, 1, 1) + subject.wait(0.1), 3) == ["k1"]
+    assert pushed(push(subject, 1, 2, origin="v") + subject.wait(0.1), 3) == []
+
+
+def test_s3_and_so_does_time() -> None:
+    subject = member_of_crowd()
+    tell(subject, 3, "prune", WRITER)
+    subject.hear(30, a=1, b=2, c=3, d=4)
+    assert pushed(push(subject, 1, 1) + subject.wait(0.1), 3) == ["k1"]
+
+
+def test_s3_a_new_link_is_of_all_trees() -> None:
+    subject = member_of_crowd()
+    tell(subject, 3, "prune", WRITER)
+    subject.lose(3, 1000)
+    subject.joined(5, "c")
+    assert pushed(push(subject, 1, 1) + subject.wait(0.1), 5) == ["k1"]
+
+
+# Mending
+
+
+def test_s3_whose_parent_is_gone_has_another_one() -> None:
+    subject = member_of_crowd()
+    for number in (1, 2):
+        push(subject, 1, number)
+        push(subject, 2, number)
+    effects = subject.lose(1)
+    asked = [link for link in (2, 3, 4) if trees(effects, link, "graft") == {tree_of(WRITER)}]
+    assert len(asked) == 1
+
+
+def test_s3_who_was_no_parent_is_not_missed() -> None:
+    subject = member_of_crowd()
+    for number in (1, 2):
+        push(subject, 1, number)
+        push(subject, 2, number)
+    effects = subject.lose(3)
+    assert not any(trees(effects, link, "graft") for link in (1, 2, 4))
+
+
+def test_s3_nor_is_the_parent_of_an_origin_that_seldom_writes() -> None:
+    subject = member_of_crowd()
+    push(subject, 1, 1)
+    effects = subject.lose(1)
+    assert not any(trees(effects, link, "graft") for link in (2, 3, 4))
+
+
+# Bounds
+
+
+def test_s3_trees_are_bounded_and_the_oldest_is_forgotten() -> None:
+    subject = member_of_crowd(limits=Limits(trees=2))
+    tell(subject, 3, "prune", "u", "v", WRITER)
+    for number, (origin, keys) in enumerate((("u", ["k0"]), ("v", []), (WRITER, []))):
+        effects = push(subject, 1, number + 100, origin=origin) + subject.wait(0.1)
+        assert pushed(effects, 3) == ([f"k{number + 100}"] if keys else [])
+
+
+def test_s3_places_in_trees_are_bounded_as_well() -> None:
+    subject = member_of_crowd(limits=Limits(trees=2))
+    for number, origin in enumerate(("u", "v", WRITER, "u"), 1):
+        push(subject, 1, number, origin=origin)
+        push(subject, 2, number, origin=origin)
+    # Of `u` it knows no more than this one entry.
+    assert trees(push(subject, 3, 4, origin="u"), 3, "prune") == set()
+
+
+@pytest.mark.parametrize("packed", [None, 1, "", "AAAA", "*", pack(range(501), ELEMENT)])
+@pytest.mark.parametrize("x", ["prune", "graft"])
+def test_s3_what_is_no_list_of_trees_is_refused(x: str, packed: object) -> None:
+    subject = member_of_crowd()
+    subject.receive(3, exchange("c", x, trees=packed))
+    assert subject.refused["data"] == (packed != "")
+
+
+def test_r6_who_has_not_joined_prunes_nothing() -> None:
+    subject = crowd()
+    subject.accept(5)
+    tell(subject, 5, "prune", WRITER)
+    assert subject.refused["not-joined"] == 1

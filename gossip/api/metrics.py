@@ -147,7 +147,9 @@ def _watched() -> Iterator[Metric]:
 def _around(vitals: Vitals) -> Iterator[Metric]:
     from prometheus_client.metrics_core import GaugeMetricFamily
 
-    yield _histogram("gossip_event_loop_lag_seconds", "How late it was.", vitals.loop_lag)
+    yield _histogram(
+        "gossip_event_loop_lag_seconds", "How late timers of the node fired.", vitals.loop_lag
+    )
     yield _histogram("gossip_journal_commit_seconds", "Until durable.", vitals.commits)
     for name, text, value in (
         ("gossip_journal_backlog", "Learned and not yet on disk.", vitals.backlog),

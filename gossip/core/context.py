@@ -28,11 +28,11 @@ class CloseCode:
 
 
 def following(due: float, period: float, now: float, periods: int = 1) -> float:
-    """When a timer that was due then is due again, so many periods later.
+    """When a timer that was due then is due again, so many periods later, or half of one less.
 
     However late we are, so that timers that were set together go on to fire together.
     """
-    missed = max(0.0, (now - due) // period)
+    missed = max(0, round((now - due) / period))
     return due + (missed + periods) * period
 
 

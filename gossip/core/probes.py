@@ -201,7 +201,7 @@ class Probes:
     def look(self) -> None:
         """See who answered in time."""
         now = self._context.now.monotonic
-        if self._is_late(self._answer_due):
+        if (self._probes or self._errands) and self._is_late(self._answer_due):
             self._ask_again()
         for probe in list(self._probes.values()):
             if now >= probe.deadline:

@@ -51,8 +51,8 @@ CLOSE_TIMEOUT: Final = 0.5
 CANCEL_TIMEOUT: Final = 0.2
 """Seconds for applications to take notice that they were cancelled."""
 LOOK_EVERY: Final = 5.0
-"""Seconds between two looks at connections that take too long, which time-outs of 10 to 20 may be
-late by. Daphne has two looks, every one and two seconds, and each wakes an idle node."""
+"""Seconds between two looks at connections that take too long: Daphne's time-outs may be so late.
+It has two looks, every one and two seconds, and each wakes an idle node."""
 GOING_AWAY: Final = 1001
 
 _GONE: Final[dict[str, Any]] = {"disconnected": True}
@@ -136,6 +136,7 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
 
     def timeout_checker(self) -> None:
         """Look for connections that take too long, and applications that outlive theirs."""
+        reactor.callLater(LOOK_EVERY, self.timeout_checker)
         overdue = time.time() - self.application_close_timeout
         for protocol, details in list(self.connections.items()):
             protocol.check_timeouts()
@@ -144,7 +145,6 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
             ):
                 _log.warning("application_cancelled", connection=repr(protocol))
                 running.cancel()
-        reactor.callLater(LOOK_EVERY, self.timeout_checker)
 
     def _application_ended(self, protocol: Connection, running: "asyncio.Task[None]") -> None:
         """Forget an answered request at once, and report what failed.
@@ -157,9 +157,17 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
         if not running.cancelled() and (error := running.exception()) is not None:
             _log.error("application_failed", exc_info=error)
             if not details.get("disconnected"):
-                protocol.handle_exception(error)
+                self._report_failure(protocol, error)
         if details.get("disconnected"):
             self.connections.pop(protocol, None)
+
+    @staticmethod
+    def _report_failure(protocol: Connection, error: BaseException) -> None:
+        try:
+            protocol.handle_exception(error)
+        except ValueError:
+            # An answer has begun: that it breaks off is all that can be said.
+            protocol.loseConnection()
 
     def _come_alive(self) -> None:
         loop = asyncio.get_event_loop()

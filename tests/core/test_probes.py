@@ -110,6 +110,16 @@ def test_an_idle_node_wakes_once_a_period() -> None:
         assert moments == pytest.approx([moments[0]] * 3, abs=1e-6)
 
 
+def test_m4_a_stall_is_one_reason_to_doubt_ourselves() -> None:
+    subject = asking("a")
+    asked = until(subject, "ping", 1)
+    subject.receive(1, exchange("a", "ack", seq=asked["seq"]))
+    subject.receive(1, heartbeat("a"))
+    subject.monotonic = subject.timers[PERIOD_TIMER].at + 0.4
+    subject.wait(0.0)
+    assert subject.node.overview(subject.now).self_doubt == 1
+
+
 def test_m4_a_suspected_member_that_answers_is_active_again() -> None:
     subject = asking("a")
     subject.wait(3.0)

@@ -31,6 +31,17 @@ def test_m4_who_was_stopped_reads_first_and_judges_then() -> None:
     assert closed(subject.wait(2.0)) == {2: 4408}
 
 
+@pytest.mark.parametrize("fraction", [0.01, 0.3, 0.6, 0.99])
+def test_m4_who_was_stopped_has_time_to_read(fraction: float) -> None:
+    """The look behind the first one does not follow at once, whenever we wake up."""
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.hear(5, a=1)
+    stopped_for = subject.timers["tick"].at - subject.monotonic + 300 + fraction
+    subject.monotonic += stopped_for
+    assert closed(subject.wait(0.45)) == {}
+
+
 def test_m3_a_silent_link_is_closed_and_its_member_suspected_when_its_address_is_dead() -> None:
     subject = Subject()
     subject.joined(1, "a")

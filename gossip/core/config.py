@@ -56,6 +56,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """Members without an endpoint that are listed on one peer's word (M8). A guess."""
     trees: int = 1_000
     """Origins whose trees are remembered, for each link (S3); what others write is flooded."""
+    prunes: int = 20_000
+    """Links left out of trees, of all links (S3); 73 bytes each."""
     body: int = 16_777_216
     """Bytes of an answer over HTTP, like the largest frame of a plain peer (A4)."""
     ties: int = 1_000

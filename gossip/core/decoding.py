@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gossip.core import addresses, fields, values
+from gossip.core import addresses, census, fields, values
 from gossip.core.config import Limits
 from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, EnvelopeFault, FrameFault
@@ -276,7 +276,8 @@ def _words(data: _Object, limits: Limits) -> Body:
         case "held":
             return _held(data, limits)
         case "members":
-            return NamesRequest()
+            cells = [] if data.cells is None else fields.numbers(data.cells, census.CELLS, CELL)
+            return NamesRequest(tuple(cells))
         case "ping" | "ack" | "nack" | "ping-req":
             return _probe(data, limits)
         case _:

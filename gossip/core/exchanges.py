@@ -23,9 +23,12 @@ def members(
         yield _frame(b'{"x":"members","peers":[%b]%b}' % (b",".join(page), tail))
 
 
-def names_request() -> bytes:
-    """Ask an extended peer for the names of its members (M5)."""
-    return _frame(b'{"x":"members"}')
+def names_request(cells: Sequence[int]) -> bytes:
+    """Ask an extended peer for the names of its members, or of those that these cells lack (M5)."""
+    data: dict[str, object] = {"x": "members"}
+    if cells:
+        data["cells"] = pack(cells, CELL)
+    return _frame(to_json(data))
 
 
 def root(roots: Roots, *, answer: bool) -> bytes:

@@ -75,7 +75,9 @@ class Link(msgspec.Struct, kw_only=True):
     roots: Roots = Roots(None, None)
     """What the peer said of its sets last."""
     named_at: float | None = None
-    """When it was told our members last, having asked for them."""
+    """When it asked for our members last."""
+    named_all_at: float | None = None
+    """When it was told all of them."""
     pulled_at: float | None = None
     """When we began to pull from it last."""
     duplicate_of: LinkId | None = None

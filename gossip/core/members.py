@@ -15,14 +15,15 @@ Buried ids rest in a bounded graveyard: not listed, not mentioned, but a `join` 
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from enum import StrEnum
 from hashlib import sha256
 
 import msgspec
 
+from gossip.core.census import Census
 from gossip.core.config import Config
-from gossip.core.roots import MODULUS, Root
+from gossip.core.roots import Root
 
 
 # Neither a record nor a member can be part of a cycle: where there are thousands of them, the
@@ -119,12 +120,7 @@ class Members:
         """Ids of the members that are not active."""
         self._alone_on_word: Counter[str] = Counter()
         """How many members that we never met are listed on the word of this peer alone."""
-        self._active = 0
-        self._hashes = 0
-        """The sum over the active members that can be dialed."""
-        self._hidden = 0
-        self._hidden_hashes = 0
-        """The same of those that nobody can dial."""
+        self._census = Census()
         self._unmet: dict[str, None] = {}
         """Ids of those that we never met, in the order in which we heard of them."""
         self.dialable = 0
@@ -154,7 +150,7 @@ class Members:
     @property
     def active_count(self) -> int:
         """How many these are."""
-        return self._active + self._hidden
+        return self._census.active
 
     def at(self, url: str) -> list[Member]:
         """The members that are said to be at this address, seldom more than one.
@@ -312,12 +308,8 @@ class Members:
         """It enters the table as it is (+1), or leaves it (-1); in between it may be changed."""
         self.generation += 1
         hidden = member.record.gossip_endpoint is None
-        if member.status is Status.ACTIVE and hidden:
-            self._hidden += change
-            self._hidden_hashes += change * member.record.hash
-        elif member.status is Status.ACTIVE:
-            self._active += change
-            self._hashes += change * member.record.hash
+        if member.status is Status.ACTIVE:
+            self._census.count(member.record.hash, change, hidden=hidden)
         if hidden:
             if change > 0:
                 self._undialable[member.record.node_id] = None
@@ -339,12 +331,16 @@ class Members:
 
         In a crowd without those that nobody can dial, of whom not everybody knows (L1).
         """
-        n, total = self._active, self._hashes
-        if not self.crowded:
-            n, total = n + self._hidden, total + self._hidden_hashes
-        if not self.crowded or me.gossip_endpoint is not None:
-            n, total = n + 1, total + me.hash
-        return Root(n, total % MODULUS)
+        hidden = me.gossip_endpoint is None
+        return self._census.root(me.hash, hidden=hidden, crowded=self.crowded)
+
+    def sketch(self, me: PeerRecord) -> list[int]:
+        """The first cells of the set whose root is told in a crowd (A2, M5)."""
+        return self._census.sketch(me.hash, hidden=me.gossip_endpoint is None)
+
+    def among(self, hashes: Container[int]) -> list[str]:
+        """The ids of the active members that these are the hashes of."""
+        return [member.record.node_id for member in self.active() if member.record.hash in hashes]
 
     def drop(self, member: Member) -> None:
         """Take a member off the table; any mention may bring it back."""

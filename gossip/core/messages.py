@@ -197,6 +197,9 @@ class Graft(msgspec.Struct, frozen=True):
 class NamesRequest(msgspec.Struct, frozen=True):
     """`x: members` without peers: name me your active members."""
 
+    cells: tuple[int, ...] = ()
+    """Of the sketch of mine: only those that I lack. None: all of them."""
+
 
 class Ping(msgspec.Struct, frozen=True):
     """`x: ping`: are you there? (M4)"""

@@ -195,7 +195,7 @@ class Node:
         }
 
     def _exchange_handlers(self) -> dict[type[Body], Callable[[Link, Any], None]]:
-        repair, probes, tree = self._repair, self._probes, self._replica.tree
+        repair, probes, trees = self._repair, self._probes, self._replica.trees
         return {
             RootExchange: lambda link, root: repair.told(link, root.roots, is_answer=root.answer),
             PageRequest: repair.asked,
@@ -207,13 +207,13 @@ class Node:
             Wanted: repair.wanted,
             Untaken: repair.untaken,
             Held: repair.held,
-            NamesRequest: lambda link, _: repair.name_members(link),
+            NamesRequest: lambda link, names: repair.name_members(link, names.cells),
             Ping: lambda link, ping: probes.pinged(link, ping.seq),
             PingRequest: lambda link, ping: probes.requested(link, ping.seq, ping.target),
             Ack: lambda link, ack: probes.acked(link, ack.seq),
             Nack: lambda link, nack: probes.nacked(link, nack.seq, asked=nack.asked),
-            Prune: lambda link, prune: tree.pruned(link, prune.trees),
-            Graft: lambda link, graft: tree.grafted(link, graft.trees),
+            Prune: lambda link, prune: trees.pruned(link, prune.trees),
+            Graft: lambda link, graft: trees.grafted(link, graft.trees),
         }
 
     # Reading. `get` from any thread: it takes one reference to an immutable entry. The others walk

@@ -10,10 +10,11 @@ Unlike in the paper
 
 - there is a tree for each origin and not one for all, so that its paths stay as short as those of
   a flood, whatever becomes of the links;
-- there are two parents, so that a node that fails, or a packet that is lost, keeps nothing from
-  those behind it;
-- a tree lasts for `Config.rewire_interval`, in which many links were exchanged (L1): the next entry
-  is flooded and makes a new one. What an origin writes that seldom writes is always flooded;
+- there are two parents, since a single one makes everybody behind it wait for each lost packet.
+  They may have it from the same node, so they are no insurance against one that falls silent;
+- a link is left out for `Config.rewire_interval`, in which many links were exchanged (L1): then an
+  entry is flooded, and whoever brings it first is a parent. What an origin writes that seldom
+  writes is always flooded, and so is what names no origin and may start anywhere;
 - nothing is offered on the links left out: what a broken tree does not bring is found by rounds
   (section 5), as everything else that was lost.
 """
@@ -36,9 +37,9 @@ as long; the second costs one copy of each entry."""
 
 
 @lru_cache(maxsize=4_096)
-def tree_of(origin: str | None) -> int:
+def tree_of(origin: str) -> int:
     """64 bits that name the tree of the entries that were written there (section 10)."""
-    return int.from_bytes(sha256((origin or "").encode()).digest()[:8], "big")
+    return int.from_bytes(sha256(origin.encode()).digest()[:8], "big")
 
 
 class _Parents(msgspec.Struct, frozen=True):
@@ -46,10 +47,12 @@ class _Parents(msgspec.Struct, frozen=True):
 
     links: tuple[LinkId, ...]
     """First the one that brought the last entry; at most `PARENTS`."""
+    last: tuple[str, int]
+    """Key and version of that entry."""
     time: float
-    """Monotonic seconds of that."""
+    """Monotonic seconds when it came."""
     active: bool
-    """Another entry came not long before it."""
+    """Another one came not long before it."""
 
 
 class Plumtree:
@@ -58,81 +61,135 @@ class Plumtree:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._config = context.config
-        self._pruned: dict[LinkId, dict[int, float]] = {}
-        """The trees in which the peer of this link wants nothing from us, and until when."""
+        self._lazy: dict[LinkId, dict[int, float]] = {}
+        """By link: the trees in which its peer wants nothing from us, and until when."""
         self._parents: dict[int, _Parents] = {}
         """By tree; the one of which an entry came longest ago is first."""
 
+    # Pushing
+
     def eager(self, links: Iterable[Link], entry: Entry) -> list[LinkId]:
-        """Those of these links on which an entry is to be pushed."""
-        if not self._context.members.crowded:
+        """Those of these links on which an entry that was pushed to us is pushed on."""
+        if entry.origin is None or not self._context.members.crowded:
             return [link.id for link in links]
         tree, now = tree_of(entry.origin), self._context.now.monotonic
-        return [link.id for link in links if self._pruned.get(link.id, {}).get(tree, now) <= now]
+        return [link.id for link in links if self._lazy.get(link.id, {}).get(tree, now) <= now]
 
     def pruned(self, link: Link, trees: Iterable[int]) -> None:
         """The peer has what we push in these trees from others."""
-        pruned = self._pruned.setdefault(link.id, {})
+        if not self._context.members.crowded:
+            return
+        limits = self._config.limits
+        room = limits.prunes - sum(map(len, self._lazy.values()))
+        lazy = self._lazy.setdefault(link.id, {})
         until = self._context.now.monotonic + self._config.rewire_interval
         for tree in trees:
-            pruned.pop(tree, None)
-            pruned[tree] = until
-        while len(pruned) > self._config.limits.trees:
-            del pruned[next(iter(pruned))]
+            if lazy.pop(tree, None) is not None:
+                pass
+            elif len(lazy) >= limits.trees:
+                del lazy[next(iter(lazy))]
+            elif room <= 0:
+                self._context.refuse("prunes")
+                return
+            else:
+                room -= 1
+            lazy[tree] = until
 
     def grafted(self, link: Link, trees: Iterable[int]) -> None:
         """The peer wants what we push in these trees."""
-        pruned = self._pruned.get(link.id, {})
+        lazy = self._lazy.get(link.id, {})
         for tree in trees:
-            pruned.pop(tree, None)
+            lazy.pop(tree, None)
+
+    # Being pushed to
 
     def came(self, entry: Entry, link: Link) -> None:
         """An entry that was new here was pushed on this link."""
-        if not self._context.members.crowded:
+        if entry.origin is None or not self._may_be_parent(link):
             return
+        self._forget_old()
         tree, now = tree_of(entry.origin), self._context.now.monotonic
         before = self._parents.pop(tree, None)
         others: tuple[LinkId, ...] = ()
-        active = False
         if before is not None:
             others = tuple(other for other in before.links if other != link.id)
-            active = now - before.time < self._config.rewire_interval
-        self._parents[tree] = _Parents((link.id, *others)[:PARENTS], now, active)
+        self._parents[tree] = _Parents(
+            links=(link.id, *others)[:PARENTS],
+            last=(entry.key, entry.version),
+            time=now,
+            active=before is not None,
+        )
         if len(self._parents) > self._config.limits.trees:
             del self._parents[next(iter(self._parents))]
 
-    def is_superfluous(self, entry: Entry, link: Link) -> bool:
-        """Whether this link has no place in the tree of an entry that it pushed, and others before.
+    def came_again(self, entry: Entry, link: Link) -> int | None:
+        """An entry that was here already was pushed on this link.
 
-        What a repair brought first tells nothing of that.
+        Returns its tree, if the link has no place in it. What a repair brought first tells nothing
+        of that: only the last entry that was pushed does.
         """
+        if entry.origin is None or not self._may_be_parent(link):
+            return None
         tree = tree_of(entry.origin)
+        if entry.origin == self._config.node_id:
+            return tree
         parents = self._parents.get(tree)
-        if parents is None or not parents.active or link.id in parents.links:
-            return False
-        if len(parents.links) < PARENTS:
-            self._parents[tree] = msgspec.structs.replace(parents, links=(*parents.links, link.id))
-            return False
-        return True
+        if (
+            parents is None
+            or not parents.active
+            or parents.last != (entry.key, entry.version)
+            or link.id in parents.links
+        ):
+            return None
+        if len(parents.links) == PARENTS:
+            return tree
+        self._parents[tree] = msgspec.structs.replace(parents, links=(*parents.links, link.id))
+        return None
 
     def prune(self, link: Link, trees: Iterable[int]) -> None:
         """Tell a peer in which trees we need nothing from it."""
-        if not link.closing:
+        if link.usable:
             self._tell(link, exchanges.prune, sorted(trees))
 
     def closed(self, link: Link) -> None:
         """A link is gone: have another parent in the trees in which it led to ours."""
-        self._pruned.pop(link.id, None)
-        lacking = []
+        self._lazy.pop(link.id, None)
+        self._forget_old()
+        wanted: dict[LinkId, list[int]] = {}
         for tree, parents in list(self._parents.items()):
             if link.id in parents.links:
                 left = tuple(other for other in parents.links if other != link.id)
                 self._parents[tree] = msgspec.structs.replace(parents, links=left)
-                if parents.active:
-                    lacking.append(tree)
-        others = [other for other in self._context.links.best() if other.extended]
-        if others and self._context.members.crowded:
-            self._tell(self._context.rng.choice(others), exchanges.graft, lacking)
+                others = [other for other in self._candidates() if other.id not in left]
+                if others and parents.active:
+                    chosen = self._context.rng.choice(others)
+                    wanted.setdefault(chosen.id, []).append(tree)
+        for candidate in self._candidates():
+            self._tell(candidate, exchanges.graft, wanted.get(candidate.id, []))
+
+    def _candidates(self) -> list[Link]:
+        return [
+            link
+            for link in self._context.links.best()
+            if self._may_be_parent(link) and link.blocked_since is None
+        ]
+
+    def _may_be_parent(self, link: Link) -> bool:
+        """Whether it is an extended peer's, in a crowd; what it sent may outlive it."""
+        return (
+            self._context.members.crowded
+            and link.extended
+            and link.joined
+            and self._context.links.get(link.id) is not None
+        )
+
+    def _forget_old(self) -> None:
+        horizon = self._context.now.monotonic - self._config.rewire_interval
+        while self._parents:
+            oldest = next(iter(self._parents))
+            if self._parents[oldest].time > horizon:
+                return
+            del self._parents[oldest]
 
     def _tell(self, link: Link, say: Callable[[Sequence[int]], bytes], trees: list[int]) -> None:
         most = self._config.limits.slice_entries

@@ -6,10 +6,11 @@ the first one brings usually makes the others unnecessary, and not more than one
 the same peer. A round that finds a difference is answered with the first cells of a sketch; after
 `join`s and heartbeats, the end that dialed begins.
 
-The member table is compared in the same way, and where it differs we ask for the peer's names.
+The member table is compared in the same way. Where it differs we ask for the peer's names: in a
+crowd for those that we lack, which it finds by a sketch of ours (M5).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from gossip.core import exchanges
@@ -34,13 +35,19 @@ from gossip.core.messages import (
 from gossip.core.replica import Replica
 from gossip.core.roots import far_more
 from gossip.core.sessions import Differences, Session, Snapshot, first_cells
+from gossip.core.sketch import difference
 
 _ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
 
 _EACH_NAME = 0.02
 """Seconds, for each member, from one question for all names to the next. A guess: 16 kB a second
-while tables differ."""
+while tables differ in more than sketches tell."""
+
+_ASK_AGAIN = 1.0
+"""Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
+_FEW = 32
+"""Members by which two tables differ that are found by a sketch; surely, there are more cells."""
 
 S = TypeVar("S", bound=Session)
 
@@ -57,6 +64,7 @@ class Repair:
         self._session: Session | None = None
         self._repaired_at: float | None = None
         self._asked_names_at: float | None = None
+        self._asked_all_at: float | None = None
         self._waiting: dict[LinkId, None] = {}
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:
@@ -145,26 +153,41 @@ class Repair:
 
     def _compare_members(self, link: Link, ours: Roots) -> None:
         """Where our members differ from this peer's, ask for its names; not everybody at once."""
-        differs = not link.closing and link.roots.members not in (None, ours.members)
-        now, last = self._context.now.monotonic, self._asked_names_at
-        # All names of many members are much, and somebody always comes or goes.
-        rested = last is None or now - last >= _EACH_NAME * len(self._context.members)
-        if differs and rested and self._again(last):
-            self._asked_names_at = now
+        members, theirs = self._context.members, link.roots.members
+        if link.closing or theirs is None or ours.members is None or theirs == ours.members:
+            return
+        if members.crowded and abs(theirs.n - ours.members.n) <= _FEW:
+            self._ask_for_lacking(link)
+        elif self._again(self._asked_all_at) and self._rested(self._asked_all_at):
+            self._asked_all_at = self._context.now.monotonic
             self.ask_names(link)
+
+    def _ask_for_lacking(self, link: Link) -> None:
+        now, last = self._context.now.monotonic, self._asked_names_at
+        if last is None or now - last >= _ASK_AGAIN:
+            self._asked_names_at = now
+            self._ask_names(link, self._context.members.sketch(self._context.me))
+
+    def _rested(self, last: float | None) -> bool:
+        """All names of many members are much, and somebody always comes or goes."""
+        pause = _EACH_NAME * len(self._context.members)
+        return last is None or self._context.now.monotonic - last >= pause
 
     def ask_names(self, link: Link) -> None:
         """Ask a peer for its active members."""
+        self._ask_names(link, ())
+
+    def _ask_names(self, link: Link, cells: Sequence[int]) -> None:
         context = self._context
 
         def send(_: Roots) -> None:
             # Behind our own `join`, which waits for the roots as well.
             if not link.closing:
-                context.send([link], exchanges.names_request())
+                context.send([link], exchanges.names_request(cells))
 
         self.with_roots(send)
 
-    def name_members(self, link: Link) -> None:
+    def name_members(self, link: Link, cells: Sequence[int]) -> None:
         """Answer a peer that asks for our active members; not more often than it may ask."""
         context = self._context
         now = context.now.monotonic
@@ -173,8 +196,26 @@ class Repair:
             context.refuse("names-too-soon" if too_soon else "names-blocked")
             return
         link.named_at = now
-        active = [member.record.node_id for member in self._context.members.active()]
-        self.name(link, active, answer=True)
+        found = self._differences(cells)
+        if found is not None:
+            lacking = context.members.among(found)
+            self.name(link, lacking, answer=True)
+            if len(lacking) < len(found):
+                # The others we lack ourselves, or know in another incarnation.
+                self._ask_for_lacking(link)
+        elif self._rested(link.named_all_at):
+            link.named_all_at = now
+            active = [member.record.node_id for member in context.members.active()]
+            self.name(link, active, answer=True)
+        else:
+            context.refuse("names-too-soon")
+
+    def _differences(self, cells: Sequence[int]) -> set[int] | None:
+        """The members of whom only one of us knows, as far as these cells of a peer tell."""
+        members = self._context.members
+        if not cells or not members.crowded:
+            return None
+        return difference(members.sketch(self._context.me)[: len(cells)], cells)
 
     def name(self, link: Link, node_ids: list[str], *, answer: bool = False) -> None:
         """Tell an extended peer the names of these members.

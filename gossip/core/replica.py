@@ -25,7 +25,7 @@ from gossip.core.expiry import Expiries
 from gossip.core.links import Link
 from gossip.core.members import Status
 from gossip.core.messages import Entries
-from gossip.core.plumtree import Plumtree, tree_of
+from gossip.core.plumtree import Plumtree
 from gossip.core.roots import Root
 from gossip.core.spread import Outbox
 from gossip.core.state import Aside, Clock, StateMap, next_version
@@ -60,7 +60,7 @@ class Replica:
         self._config = context.config
         self.state = StateMap()
         self.tombstones = Tombstones(context, self.state)
-        self.tree = Plumtree(context)
+        self.trees = Plumtree(context)
         self.clock = Clock(context.config.max_clock_skew)
         self.aside = Aside(context.config.limits)
         self.last_updated = 0
@@ -189,7 +189,7 @@ class Replica:
 
     def _arrived(self, arrival: _Arrival) -> None:
         if arrival.superfluous:
-            self.tree.prune(arrival.link, arrival.superfluous)
+            self.trees.prune(arrival.link, arrival.superfluous)
         if arrival.done is not None:
             arrival.done()
 
@@ -214,9 +214,10 @@ class Replica:
             self._note_superfluous(entry, arrival)
 
     def _note_superfluous(self, entry: Entry, arrival: _Arrival) -> None:
-        held = self.state.get(entry.key)
-        if entry == held and self.tree.is_superfluous(entry, arrival.link):
-            arrival.superfluous.add(tree_of(entry.origin))
+        if entry == self.state.get(entry.key):
+            tree = self.trees.came_again(entry, arrival.link)
+            if tree is not None:
+                arrival.superfluous.add(tree)
 
     @staticmethod
     def _note_untaken(entry: Entry, arrival: _Arrival) -> None:
@@ -314,14 +315,21 @@ class Replica:
             for link in self._context.links.best()
             if link.peer != but and (holders is None or link.roots.state != holders)
         ]
-        self._queue(entry, self._full_hops(), self.tree.eager(links, entry))
+        if entry.origin == self._config.node_id:
+            chosen = self.trees.eager(links, entry)
+        else:
+            # Its tree has another root.
+            chosen = [link.id for link in links]
+        self._queue(entry, self._full_hops(), chosen)
 
     def _pass_on(self, entry: Entry, arrival: _Arrival) -> None:
         """Push an entry that was new to us further (S2)."""
         hops = arrival.hops if arrival.link.extended else None
         if hops is None:
             self._push_fresh(entry, arrival.link.peer, arrival.source)
-        elif hops > 0:
+            return
+        self.trees.came(entry, arrival.link)
+        if hops > 0:
             links = [
                 link
                 for link in self._context.links.best()
@@ -331,8 +339,7 @@ class Replica:
                 # Most have it from its origin, which lacks a link to somebody, or believes so.
                 links = self._context.rng.sample(links, min(self._config.fanout, len(links)))
             # Clamped like any hop count from outside (R4); a mesh of 2^32 needs no more.
-            self._queue(entry, min(hops, 34) - 1, self.tree.eager(links, entry))
-            self.tree.came(entry, arrival.link)
+            self._queue(entry, min(hops, 34) - 1, self.trees.eager(links, entry))
 
     def _queue(self, entry: Entry, hops: int, links: list[LinkId]) -> None:
         self._outbox.add(entry, hops, links)
@@ -373,7 +380,7 @@ class Replica:
     def closed(self, link: Link) -> None:
         """The link is gone."""
         self._outbox.drop(link.id)
-        self.tree.closed(link)
+        self.trees.closed(link)
 
     # Pages of the state
 

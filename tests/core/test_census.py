@@ -1,0 +1,165 @@
+"""Members as a set, and naming to a peer those that it lacks (M5)."""
+
+import random
+from typing import Any
+
+import pytest
+
+from gossip.core.census import CELLS, Census
+from gossip.core.config import Limits
+from gossip.core.members import PeerRecord
+from gossip.core.packing import CELL, pack, unpack
+from gossip.core.sketch import Sketch, difference
+from tests.core.test_overlay import crowd, listing
+from tests.support.core import ME, Subject, kinds, sent
+from tests.support.frames import WALL, exchange, root
+
+NAMES = ["a", "b", *(f"m{number}" for number in range(30))]
+"""Who is in a `crowd`, besides ourselves."""
+
+
+def hashed(name: str, incarnation: int = WALL) -> int:
+    return PeerRecord(node_id=name, incarnation=incarnation).hash
+
+
+def cells(*names: str, **incarnations: int) -> str:
+    """The cells of a peer that knows these members."""
+    sketch = Sketch(CELLS)
+    sketch.toggle(map(hashed, names))
+    sketch.toggle(hashed(name, number) for name, number in incarnations.items())
+    return pack(sketch.cells, CELL)
+
+
+def asked(subject: Subject, sketched: str) -> list[Any]:
+    """What the peer of link 1 is answered that asks for what it lacks."""
+    return sent(subject.receive(1, exchange("a", "members", cells=sketched)), 1)
+
+
+def named(frames: list[Any]) -> list[str]:
+    return [peer["id"] for frame in frames for peer in frame["data"].get("peers", [])]
+
+
+# The set
+
+
+def test_a_census_is_the_same_whatever_happened_before() -> None:
+    rng, census, left = random.Random(1), Census(), dict[int, bool]()
+    for _ in range(2_000):
+        member = rng.randrange(600)
+        if member in left:
+            census.count(member, -1, hidden=left.pop(member))
+        else:
+            left[member] = rng.random() < 0.1
+            census.count(member, +1, hidden=left[member])
+    fresh = Census()
+    for member, hidden in left.items():
+        fresh.count(member, +1, hidden=hidden)
+    assert census.active == fresh.active == len(left)
+    for crowded in (True, False):
+        assert census.root(7, hidden=False, crowded=crowded) == (
+            fresh.root(7, hidden=False, crowded=crowded)
+        )
+    assert census.sketch(7, hidden=False) == fresh.sketch(7, hidden=False)
+
+
+def test_l1_in_a_crowd_the_hidden_are_in_neither_root_nor_sketch() -> None:
+    census = Census()
+    census.count(1, +1, hidden=True)
+    census.count(2, +1, hidden=False)
+    assert census.root(9, hidden=True, crowded=True) == (1, 2, 0)
+    assert census.root(9, hidden=False, crowded=True) == (2, 11, 0)
+    assert census.root(9, hidden=True, crowded=False) == (3, 12, 0)
+    assert difference(census.sketch(9, hidden=True), [0] * CELLS) == {2}
+    assert difference(census.sketch(9, hidden=False), [0] * CELLS) == {2, 9}
+
+
+# Asking
+
+
+def test_m5_in_a_crowd_a_peer_is_asked_for_what_we_lack() -> None:
+    subject = crowd()
+    [frame] = sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1)
+    ours = unpack(frame["data"]["cells"], CELL)
+    sketch = Sketch(CELLS)
+    own = subject.node.overview(subject.now).me
+    sketch.toggle([own.hash, *map(hashed, NAMES)])
+    assert ours == sketch.cells
+
+
+def test_m5_not_more_than_once_a_second() -> None:
+    subject = crowd()
+    differs = exchange("a", "root", mroot=root(35))
+    assert kinds(subject.receive(1, differs), 1) == ["members"]
+    assert kinds(subject.receive(2, exchange("b", "root", mroot=root(35))), 2) == []
+    subject.wait(1.0)
+    assert kinds(subject.receive(2, exchange("b", "root", mroot=root(35))), 2) == ["members"]
+
+
+def test_m5_who_has_many_more_is_asked_for_all() -> None:
+    subject = crowd()
+    subject.wait(10.0)
+    [frame] = sent(subject.receive(1, exchange("a", "root", mroot=root(100))), 1)
+    assert frame["data"] == {"x": "members"}
+
+
+# Answering
+
+
+def test_m5_a_peer_is_named_what_it_lacks() -> None:
+    subject = crowd()
+    frames = asked(subject, cells(ME, *NAMES[:-3]))
+    assert sorted(named(frames)) == sorted(NAMES[-3:])
+    assert [frame["data"].get("answer") for frame in frames] == [True]
+
+
+def test_m5_who_lacks_nothing_is_told_nothing() -> None:
+    subject = crowd()
+    assert asked(subject, cells(ME, *NAMES)) == []
+
+
+def test_m5_a_later_incarnation_is_named() -> None:
+    subject = crowd()
+    assert named(asked(subject, cells(ME, *NAMES[:-1], m29=WALL - 5))) == ["m29"]
+
+
+def test_m5_who_knows_more_than_we_is_asked_back() -> None:
+    subject = crowd()
+    frames = asked(subject, cells(ME, *NAMES[:-1], "new"))
+    assert named(frames) == ["m29"]
+    [question] = [frame for frame in frames if "peers" not in frame["data"]]
+    assert len(question["data"]["cells"]) > 900
+
+
+def test_m5_too_many_differences_are_answered_by_all_names_but_not_each_time() -> None:
+    subject = crowd(100)
+    assert len(named(asked(subject, cells(ME)))) == 101
+    subject.wait(2.6)
+    frames = asked(subject, cells(ME))
+    assert len(named(frames)) == 101
+    subject = crowd(100)
+    listing(subject, 2, "b", *(f"n{number}" for number in range(100)))
+    asked(subject, cells(ME))
+    subject.wait(2.6)
+    assert named(asked(subject, cells(ME))) == []
+    assert subject.refused["names-too-soon"] == 1
+
+
+def test_m5_fewer_cells_will_do() -> None:
+    subject = crowd()
+    sketch = Sketch(8)
+    sketch.toggle([hashed(ME), *map(hashed, NAMES[:-1])])
+    assert named(asked(subject, pack(sketch.cells, CELL))) == ["m29"]
+
+
+def test_m5_in_a_mesh_all_are_named() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    assert named(asked(subject, cells(ME, "a", "b"))) == ["b"]
+
+
+@pytest.mark.parametrize("sketched", [1, "*", "AAAA", pack(range(CELLS + 1), CELL)])
+def test_w9_what_is_no_sketch_is_refused(sketched: object) -> None:
+    subject = crowd(limits=Limits())
+    subject.receive(1, exchange("a", "members", cells=sketched))
+    assert subject.refused["data"] == 1

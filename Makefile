@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-state clean
+.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-split prove-state clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,9 @@ prove-detector: venv-dev ## Run hours of loss and stalls, whether anybody is giv
 
 prove-sizes: venv-dev ## Simulate clusters of ten to a thousand nodes for docs/benchmarks.md, resuming
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_sizes $(ARGS)
+
+prove-split: venv-dev ## Cut a cluster of a thousand nodes in two for an hour, and heal it
+	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_split $(ARGS)
 
 prove-hostile: venv-dev ## Send mutated frames to the core, resuming where it stopped
 	@$(CLEAN) $(BIN)/python -m tests.property.prove_hostile $(ARGS)

@@ -21,7 +21,7 @@ FREEZES = 5
 BUSY = 60.0
 """Seconds in which both cores have more to do than they can."""
 BURNERS = 4
-SETTLED = 30.0
+SETTLED = 60.0
 """Seconds after which nodes that all dialed each other as they started have closed what they do not
 want; links are counted ten times then."""
 

@@ -50,7 +50,7 @@ other half as active. Healing resets the connections. "Equal" is \
 `GET /gossip/state`; what was acknowledged is then compared with it.
 - **Twenty and thirty nodes**: writes, failures and freezes as with five. A minute of starving: \
 four processes that do nothing but count, beside twenty nodes on two cores; afterwards the lists \
-are compared. Links of thirty: ten looks a second apart, half a minute after the start. Then every \
+are compared. Links of thirty: ten looks a second apart, a minute after the start. Then every \
 second node is killed, and a key written at one of the others is read at all of them.
 - **With plain peers**: these are a double of the deployed nodes, in the process that measures; \
 what it receives is counted as payload of WebSocket frames. For each key: 100 writes, 50 ms \

@@ -15,8 +15,8 @@ _SLICE = 256
 class Census:
     """Counts, root and sketch.
 
-    Members that nobody can dial are `hidden`: in a crowd not everybody knows of them (L1), and its
-    root and its sketch are without them.
+    Members that nobody can dial, and plain ones, are `hidden`: in a crowd not everybody knows of
+    them (L1), and its root and its sketch are without them.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """Taking what comes in sessions of repair, and telling the peer what of it we do not take (A1)."""
 
 from collections.abc import Callable
+from itertools import islice
 
 from gossip.core import exchanges
 from gossip.core.context import Context
@@ -11,13 +12,23 @@ from gossip.core.replica import Replica
 from gossip.core.roots import Root
 from gossip.core.summary import element_of
 
+_FEW = 50
+"""Entries of one frame that are pushed on even in a crowd. A guess."""
+
 
 class Intake:
-    """The way of entries from a session into the map."""
+    """The way of entries from a session into the map.
+
+    Few are pushed on as if they started here. In a crowd many are not: where halves of a cluster
+    meet again each node finds the same ones, and would flood them. Instead, the others are told
+    that something is to be had (`news`), and whoever lacks it begins a session.
+    """
 
     def __init__(self, context: Context, replica: Replica) -> None:
         self._context = context
         self._replica = replica
+        self.news = False
+        """Something came that was not pushed on: for `Repair` to tell, and to reset."""
 
     def take(
         self,
@@ -28,6 +39,9 @@ class Intake:
     ) -> None:
         """Apply the entries of one frame, in slices; then call `done`."""
         untaken: list[Entry] = []
+        many = len(tuple(islice(entries.items, _FEW + 1))) > _FEW
+        push_on = not (many and self._context.members.crowded)
+        self.news = self.news or not push_on
 
         def applied() -> None:
             if untaken and not link.closing:
@@ -35,7 +49,7 @@ class Intake:
             if done is not None:
                 done()
 
-        self._replica.receive(link, entries, source, untaken=untaken, done=applied)
+        self._replica.receive(link, entries, source, untaken=untaken, done=applied, push_on=push_on)
 
     def _refuse(self, link: Link, untaken: list[Entry]) -> None:
         context = self._context

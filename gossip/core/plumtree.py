@@ -10,6 +10,9 @@ Unlike in the paper
 
 - there is a tree for each origin and not one for all, so that its paths stay as short as those of
   a flood, whatever becomes of the links;
+- only the first entry of each second of the origin's own clock shapes its tree. Where all did,
+  nodes pruned on the evidence of different entries, which were under way at the same time, and
+  made each other their parents;
 - there are two parents, since a single one makes everybody behind it wait for each lost packet.
   They may have it from the same node, so they are no insurance against one that falls silent;
 - a link is left out for `Config.rewire_interval`, in which many links were exchanged (L1): then an
@@ -36,6 +39,11 @@ PARENTS = 2
 as long; the second costs one copy of each entry."""
 
 
+_SHAPING = 1_000
+"""Milliseconds of versions in which one entry of an origin shapes its tree: many times what an
+entry takes to cross the cluster."""
+
+
 @lru_cache(maxsize=4_096)
 def tree_of(origin: str) -> int:
     """64 bits that name the tree of the entries that were written there (section 10)."""
@@ -43,12 +51,12 @@ def tree_of(origin: str) -> int:
 
 
 class _Parents(msgspec.Struct, frozen=True):
-    """Whom we have the entries of one origin from."""
+    """Whom we have the entries of one origin from, by the last one that shaped its tree."""
 
     links: tuple[LinkId, ...]
-    """First the one that brought the last entry; at most `PARENTS`."""
+    """First the one that brought that entry; at most `PARENTS`."""
     last: tuple[str, int]
-    """Key and version of that entry."""
+    """Its key and version."""
     time: float
     """Monotonic seconds when it came."""
     active: bool
@@ -109,9 +117,13 @@ class Plumtree:
             return
         self._forget_old()
         tree, now = tree_of(entry.origin), self._context.now.monotonic
-        before = self._parents.pop(tree, None)
+        before = self._parents.get(tree)
         others: tuple[LinkId, ...] = ()
         if before is not None:
+            if entry.version // _SHAPING <= before.last[1] // _SHAPING:
+                return
+            # It comes last of all again.
+            del self._parents[tree]
             others = tuple(other for other in before.links if other != link.id)
         self._parents[tree] = _Parents(
             links=(link.id, *others)[:PARENTS],
@@ -126,7 +138,7 @@ class Plumtree:
         """An entry that was here already was pushed on this link.
 
         Returns its tree, if the link has no place in it. What a repair brought first tells nothing
-        of that: only the last entry that was pushed does.
+        of that: only the last entry that shaped the tree does.
         """
         if entry.origin is None or not self._may_be_parent(link):
             return None

@@ -98,6 +98,7 @@ class Probes:
         self._numbers = 0
         self._period_due = 0.0
         self._answer_due = 0.0
+        self._late_at: float | None = None
         self.self_doubt = 0
         """How much we doubt ourselves: 0 … 8."""
 
@@ -116,7 +117,7 @@ class Probes:
         if node_id is not None:
             self._ask(node_id)
         if self._is_late(self._period_due):
-            self._judge_ourselves(+1)
+            self._were_late()
         elif node_id is None:
             # Everybody is heard of without being asked.
             self._judge_ourselves(-1)
@@ -215,7 +216,7 @@ class Probes:
 
     def _ask_again(self) -> None:
         """It was us who were away: answers may lie in front of us, unread."""
-        self._judge_ourselves(+1)
+        self._were_late()
         self._errands.clear()
         for node_id, probe in list(self._probes.items()):
             self._ask(node_id, accused=probe.accused)
@@ -264,6 +265,13 @@ class Probes:
 
     def _is_late(self, due: float) -> bool:
         return self._context.now.monotonic - due > self._timeout / 2
+
+    def _were_late(self) -> None:
+        """A timer came late; of several at the same moment one tells it all."""
+        now = self._context.now.monotonic
+        if now != self._late_at:
+            self._late_at = now
+            self._judge_ourselves(+1)
 
     def _judge_ourselves(self, change: int) -> None:
         self.self_doubt = max(0, min(_WORST, self.self_doubt + change))

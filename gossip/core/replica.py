@@ -48,6 +48,7 @@ class _Arrival(msgspec.Struct):
     untaken: list[Entry] | None
     """To be filled with what was set aside, or is long dropped."""
     done: Callable[[], None] | None
+    push_on: bool
     superfluous: set[int] = msgspec.field(default_factory=set)
     """The trees of the entries that others pushed before (S3)."""
 
@@ -156,10 +157,15 @@ class Replica:
         seen: dict[str, int] | None = None,
         untaken: list[Entry] | None = None,
         done: Callable[[], None] | None = None,
+        *,
+        push_on: bool = True,
     ) -> None:
-        """Apply the entries of one frame, some now and the rest in later slices (S5)."""
+        """Apply the entries of one frame, some now and the rest in later slices (S5).
+
+        `push_on`: push what is new to others.
+        """
         items = iter(entries.items)
-        arrival = _Arrival(link, items, entries.hops, source, seen, untaken, done)
+        arrival = _Arrival(link, items, entries.hops, source, seen, untaken, done, push_on)
         self._arrivals.append(arrival)
 
     @property
@@ -209,7 +215,8 @@ class Replica:
             self._context.refuse(dropped or "aside")
             self._note_untaken(entry, arrival)
         elif self._apply(entry):
-            self._pass_on(entry, arrival)
+            if arrival.push_on:
+                self._pass_on(entry, arrival)
         elif self._context.members.crowded and arrival.hops is not None:
             self._note_superfluous(entry, arrival)
 

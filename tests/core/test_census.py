@@ -163,3 +163,45 @@ def test_w9_what_is_no_sketch_is_refused(sketched: object) -> None:
     subject = crowd(limits=Limits())
     subject.receive(1, exchange("a", "members", cells=sketched))
     assert subject.refused["data"] == 1
+
+
+def test_l1_plain_peers_are_in_neither_in_a_crowd() -> None:
+    subject = crowd()
+    before = sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1)
+    subject.plain(5, "p")
+    assert subject.statuses()["p"] == "active"
+    subject.wait(1.0)
+    assert sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1) == before
+    assert named(asked(subject, cells(ME, *NAMES))) == []
+
+
+def test_m5_answers_by_a_sketch_are_rationed_over_all_links() -> None:
+    subject = crowd()
+    frames = asked(subject, cells(ME, *NAMES[:-1]))
+    again = subject.receive(2, exchange("b", "members", cells=cells(ME, *NAMES[:-1])))
+    assert named(frames) == ["m29"]
+    assert sent(again, 2) == []
+    subject.wait(0.2)
+    assert subject.refused["names-too-soon"] == 1
+    again = subject.receive(2, exchange("b", "members", cells=cells(ME, *NAMES)))
+    assert sent(again, 2) == []
+
+
+def both_name(subject: Subject, names: list[str]) -> None:
+    """One word alone is taken for so many only."""
+    listing(subject, 1, "a", *names)
+    listing(subject, 2, "b", *names)
+
+
+def test_l1_a_newcomer_asks_on_as_long_as_that_is_worth_it() -> None:
+    subject = crowd()
+    for step in range(4):
+        both_name(subject, [f"{step}-{number}" for number in range(100)])
+    assert len(subject.statuses()) > 400
+    differs = root(1_000)
+    subject.hear(10, a=1, b=2)
+    assert kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2) == ["members"]
+    subject.hear(5, a=1, b=2)
+    assert "members" not in kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2)
+    both_name(subject, [f"new-{number}" for number in range(200)])
+    assert "members" in kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2)

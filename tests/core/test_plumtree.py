@@ -18,7 +18,8 @@ WRITER = "w"
 
 
 def entry(number: int, origin: str = WRITER) -> Entry:
-    return Entry(f"k{number}", number, b"1", None, number, origin)
+    """Each in a second of its own, so that it shapes the tree."""
+    return Entry(f"k{number}", number * 1_000, b"1", None, number, origin)
 
 
 def push(subject: Subject, link: int, *numbers: int, origin: str = WRITER) -> list[Any]:
@@ -98,6 +99,16 @@ def test_s3_an_origin_that_seldom_writes_has_no_tree() -> None:
         assert trees(push(subject, 3, number), 3, "prune") == set()
 
 
+def test_s3_one_entry_of_a_second_shapes_the_tree() -> None:
+    """Where all do, who prunes on the evidence of different ones may cut itself off."""
+    subject = parented()
+    same_second = Entry("k", 2_999, b"1", None, 2, WRITER)
+    for link, peer in ((3, "c"), (4, "d")):
+        effects = subject.receive(link, sync(peer, same_second, hops=3))
+        assert trees(effects, link, "prune") == set()
+    assert trees(push(subject, 3, 2), 3, "prune") == {tree_of(WRITER)}
+
+
 def test_s3_what_a_repair_brought_first_prunes_nobody() -> None:
     subject = member_of_crowd()
     push(subject, 1, 1)
@@ -115,7 +126,7 @@ def test_s3_another_version_of_a_key_says_nothing() -> None:
     push(subject, 1, 1)
     push(subject, 2, 1)
     push(subject, 1, 2)
-    newer = Entry("k2", 9, b"2", None, 9, WRITER)
+    newer = Entry("k2", 9_000, b"2", None, 9, WRITER)
     subject.receive(1, sync("a", newer, hops=3))
     assert trees(push(subject, 3, 2), 3, "prune") == set()
 
@@ -125,7 +136,7 @@ def test_s3_another_update_of_the_same_version_says_nothing() -> None:
     push(subject, 1, 1)
     push(subject, 1, 2)
     push(subject, 2, 2)
-    tied = Entry("k2", 2, b"0", None, 2, WRITER)
+    tied = Entry("k2", 2_000, b"0", None, 2, WRITER)
     assert trees(subject.receive(3, sync("c", tied, hops=3)), 3, "prune") == set()
 
 
@@ -317,3 +328,39 @@ def test_r6_who_has_not_joined_prunes_nothing() -> None:
     subject.accept(5)
     tell(subject, 5, "prune", WRITER)
     assert subject.refused["not-joined"] == 1
+
+
+# What repairs bring
+
+
+def repaired(count: int) -> dict[str, Any]:
+    """So many entries that a session brings."""
+    entries = [sync("a", entry(number))["data"][0] for number in range(1, count + 1)]
+    return exchange("a", "push", entries=entries, root=root(count))
+
+
+def test_s2_few_repaired_entries_are_pushed_on() -> None:
+    subject = member_of_crowd()
+    effects = subject.receive(1, repaired(50)) + subject.wait(0.1)
+    assert [len(pushed(effects, link)) for link in (1, 2, 3, 4)] == [0, 50, 50, 50]
+
+
+def test_s2_of_many_the_others_are_told_that_they_are_to_be_had() -> None:
+    subject = member_of_crowd()
+    effects = subject.receive(1, repaired(51)) + subject.wait(1.0)
+    assert subject.value("k51") == b"1"
+    for link in (2, 3, 4):
+        assert pushed(effects, link) == []
+        roots = [
+            f["data"]["root"]["n"] for f in sent(effects, link) if f["data"].get("x") == "root"
+        ]
+        assert roots[-1] == 51
+    assert "root" not in kinds(subject.wait(1.0))
+
+
+def test_s2_in_a_mesh_all_are_pushed_on() -> None:
+    subject = Subject()
+    for link, peer in enumerate("abcd", 1):
+        subject.joined(link, peer)
+    effects = subject.receive(1, repaired(51)) + subject.wait(0.1)
+    assert [len(pushed(effects, link)) for link in (2, 3, 4)] == [51, 51, 51]

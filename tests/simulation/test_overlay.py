@@ -208,3 +208,13 @@ def test_m6_a_planned_stop_is_seen_at_once_and_is_no_failure() -> None:
     cluster.run(70)
     assert cluster.complete()
     assert cluster.notices(NoticeKind.PEER_SUSPECTED, NoticeKind.PEER_REMOVED) == []
+
+
+def test_s2_what_one_node_alone_brings_is_everywhere_within_seconds() -> None:
+    cluster = crowd()
+    cluster.partition(["n007"])
+    for number in range(200):
+        cluster.write("n007", f"alone/{number}", b"1")
+    cluster.run(20)
+    cluster.heal()
+    cluster.wait_for(cluster.equal, within=8, every=0.1)

@@ -56,7 +56,7 @@ class Intake:
         until = context.now.monotonic + context.config.held_wait
         elements = [element_of(entry) for entry in untaken]
         for element in elements:
-            link.untaken.add(element, until)
+            link.partner.untaken.add(element, until)
         most = context.config.limits.slice_entries
         for start in range(0, len(elements), most):
             frame = exchanges.untaken(elements[start : start + most])

@@ -7,41 +7,10 @@ import msgspec
 from gossip.core.config import Config
 from gossip.core.events import Instant, LinkId
 from gossip.core.members import PeerRecord
-from gossip.core.messages import Roots
-from gossip.core.roots import Root, far_more
-from gossip.core.sketch import CELLS
+from gossip.core.partner import Partner
 
 _WINDOW = 1.0
 """Seconds over which rates are counted."""
-
-
-class HeldElements:
-    """Elements that one end of a link does not take, for a while (A1)."""
-
-    def __init__(self) -> None:
-        self._until: dict[int, float] = {}
-        """Monotonic seconds, by element; the oldest make room."""
-
-    def add(self, element: int, until: float) -> None:
-        """Offer it no more, nor ask for it, until then."""
-        self._until.pop(element, None)
-        self._until[element] = until
-        if len(self._until) > CELLS:
-            del self._until[next(iter(self._until))]
-
-    def holds(self, element: int, now: float) -> bool:
-        """Whether that is so of this one."""
-        return self._until.get(element, now) > now
-
-
-class HeldBack(msgspec.Struct):
-    """Two sets differ in what one end does not take, and nothing else (A1)."""
-
-    theirs: Root
-    ours: Root
-    wait: float
-    until: float
-    """Monotonic seconds: then it is offered again."""
 
 
 class Link(msgspec.Struct, kw_only=True):
@@ -72,28 +41,10 @@ class Link(msgspec.Struct, kw_only=True):
     """It was this end that closed it: the code is what we said."""
     blocked_since: float | None = None
     faults: int = 0
-    roots: Roots = Roots(None, None)
-    """What the peer said of its sets last."""
-    named_at: float | None = None
-    """When it asked for our members last."""
-    named_all_at: float | None = None
-    """When it was told all of them."""
-    pulled_at: float | None = None
-    """When we began to pull from it last."""
     duplicate_of: LinkId | None = None
     """The link that replaces this one as soon as it carries a frame (L2)."""
-    pull_on: str | None = None
-    """The key behind which the next pull from it goes on: the last one made room for others."""
-    compare_whole: bool = False
-    """Sketches could not tell what differs: the next session pulls its whole state (A2)."""
-    answered_at: float | None = None
-    """When its last round was answered with cells."""
-    held_back: HeldBack | None = None
-    floors_differ_since: float | None = None
-    untaken: HeldElements = msgspec.field(default_factory=HeldElements)
-    """What the peer has and we did not take."""
-    unwanted: HeldElements = msgspec.field(default_factory=HeldElements)
-    """What we have and the peer said that it did not take."""
+    partner: Partner = msgspec.field(default_factory=Partner)
+    """What repairs with the peer have to remember."""
     window: float = 0.0
     frames: int = 0
     bytes: int = 0
@@ -103,31 +54,6 @@ class Link(msgspec.Struct, kw_only=True):
     def usable(self) -> bool:
         """Whether data may be sent on it."""
         return self.introduced and not self.closing and self.duplicate_of is None
-
-    def hold_back(self, theirs: Root, ours: Root, now: float, config: Config) -> None:
-        """Let what these sets differ in rest; longer each time (A1)."""
-        held, wait = self.held_back, config.held_wait
-        if held is not None and (held.theirs, held.ours) == (theirs, ours):
-            wait = min(2 * held.wait, config.held_wait_max)
-        self.held_back = HeldBack(theirs, ours, wait, now + wait)
-
-    def differs(self, ours: Root | None, now: float, wait: float) -> bool:
-        """Whether the peer said that its state is another than ours, and that can be mended.
-
-        `wait`: seconds for which a difference of floors is a reason to do nothing.
-        """
-        theirs, held = self.roots.state, self.held_back
-        if self.closing or theirs is None or ours is None or theirs.is_of_same_set(ours):
-            return False
-        if theirs.floor == ours.floor:
-            self.floors_differ_since = None
-        elif theirs.n and not far_more(theirs, ours):
-            # What was dropped at one end is not to be brought back: the other drops it, too, before
-            # they compare. Not for long, or floors that never agree would keep them apart.
-            self.floors_differ_since = self.floors_differ_since or now
-            if now - self.floors_differ_since < wait:
-                return False
-        return held is None or now >= held.until or (held.theirs, held.ours) != (theirs, ours)
 
     def count(self, size: int, now: float, config: Config) -> float | None:
         """Count a frame. Returns until when the link must pause, if it is over its rate."""

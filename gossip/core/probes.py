@@ -243,7 +243,10 @@ class Probes:
             for link in self._links.best()
             if link.extended and link.peer != probe.node_id and link.blocked_since is None
         ]
-        chosen = self._context.rng.sample(others, min(_HELPERS, len(others)))
+        # Those heard from last: who fell silent as well could not help, and would not say so.
+        self._context.rng.shuffle(others)
+        others.sort(key=lambda link: -link.received)
+        chosen = others[:_HELPERS]
         probe.helpers = {link.id for link in chosen}
         self._context.send(chosen, exchanges.ping_request(probe.seq, probe.node_id))
         return bool(chosen)

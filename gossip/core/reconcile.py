@@ -96,7 +96,7 @@ class Repair:
     # What peers say of their sets
 
     def _heard(self, link: Link, theirs: Roots) -> None:
-        link.roots = theirs
+        link.partner.roots = theirs
         if theirs.state is not None:
             self._replica.tombstones.heard(theirs.state.floor)
 
@@ -136,7 +136,7 @@ class Repair:
 
     def _answer_round(self, link: Link, ours: Roots) -> None:
         """Where a round found a difference: begin, let the peer begin, or begin for it (A2)."""
-        theirs = link.roots.state
+        theirs = link.partner.roots.state
         if theirs is None or ours.state is None:
             return
         if far_more(ours.state, theirs):
@@ -144,7 +144,7 @@ class Repair:
         elif far_more(theirs, ours.state):
             self._send_roots(link, ours, answer=True)
         elif self._session is None or self._session.link is not link:
-            link.answered_at = self._context.now.monotonic
+            link.partner.answered_at = self._context.now.monotonic
             size = first_cells(ours.state, theirs)
             self._answers.sketch(link, SketchRequest("", 0, size, None))
 
@@ -163,7 +163,7 @@ class Repair:
 
     def _compare_members(self, link: Link, ours: Roots) -> None:
         """Where our members differ from this peer's, ask for its names; not everybody at once."""
-        members, theirs = self._context.members, link.roots.members
+        members, theirs = self._context.members, link.partner.roots.members
         if link.closing or theirs is None or ours.members is None or theirs == ours.members:
             return
         if members.crowded and abs(theirs.n - ours.members.n) <= _FEW:
@@ -204,16 +204,19 @@ class Repair:
         """Answer a peer that asks for our active members; not more often than it may ask."""
         context = self._context
         now = context.now.monotonic
-        too_soon = link.named_at is not None and now - link.named_at < context.config.interval / 2
+        too_soon = (
+            link.partner.named_at is not None
+            and now - link.partner.named_at < context.config.interval / 2
+        )
         if too_soon or link.blocked_since is not None:
             context.refuse("names-too-soon" if too_soon else "names-blocked")
             return
-        link.named_at = now
+        link.partner.named_at = now
         found = self._differences(cells)
         if found is not None:
             self._name_lacking(link, found)
-        elif self._rested(link.named_all_at):
-            link.named_all_at = now
+        elif self._rested(link.partner.named_all_at):
+            link.partner.named_all_at = now
             active = [member.record.node_id for member in context.members.active()]
             self.name(link, active, answer=True)
         else:
@@ -265,9 +268,8 @@ class Repair:
         return last is None or context.now.monotonic - last >= context.config.interval * 0.9
 
     def _differs(self, link: Link, ours: Roots) -> bool:
-        return link.differs(
-            ours.state, self._context.now.monotonic, 2 * self._context.config.interval
-        )
+        now, interval = self._context.now.monotonic, self._context.config.interval
+        return not link.closing and link.partner.differs(ours.state, now, 2 * interval)
 
     # Sessions
 
@@ -276,7 +278,7 @@ class Repair:
             self._want(link)
 
     def _want(self, link: Link) -> None:
-        if self._again(link.pulled_at):
+        if self._again(link.partner.pulled_at):
             self._waiting[link.id] = None
             if self._session is None:
                 self._begin_next()
@@ -295,13 +297,17 @@ class Repair:
                 self._begin_with(link, ours)
 
     def _begin_with(self, link: Link, ours: Roots) -> None:
-        theirs = link.roots.state
+        theirs = link.partner.roots.state
         if theirs is None or ours.state is None:
             return
         if far_more(theirs, ours.state):
-            link.pulled_at = self._context.now.monotonic
+            link.partner.pulled_at = self._context.now.monotonic
             self._send_roots(link, ours, answer=True)
-        elif far_more(ours.state, theirs) or link.pull_on is not None or link.compare_whole:
+        elif (
+            far_more(ours.state, theirs)
+            or link.partner.pull_on is not None
+            or link.partner.compare_whole
+        ):
             snapshot = self._opened(Snapshot, link)
             snapshot.begin(theirs)
         else:
@@ -312,17 +318,17 @@ class Repair:
             self._context, self._replica, self._digests, self._intake, link, self._begin_next
         )
         self._session = session
-        self._repaired_at = link.pulled_at
+        self._repaired_at = link.partner.pulled_at
         return session
 
     def cells(self, link: Link, cells: Cells) -> None:
         """Cells came: that a session asked for, or the answer to a round of ours."""
-        self._heard(link, Roots(cells.root, link.roots.members))
+        self._heard(link, Roots(cells.root, link.partner.roots.members))
         session = self._session
         if session is not None and session.link is link:
             if isinstance(session, Differences):
                 session.cells(cells)
-        elif session is not None or link.pull_on is not None or link.compare_whole:
+        elif session is not None or link.partner.pull_on is not None or link.partner.compare_whole:
             self.with_roots(lambda ours: self._want_if_different(link, ours))
         elif not cells.range and not cells.first and not self._leaves_it_to(link):
             self.with_roots(lambda ours: self._begin_with_cells(link, cells, ours))
@@ -330,11 +336,13 @@ class Repair:
     def _leaves_it_to(self, link: Link) -> bool:
         """Whether both began a round at the same time, and the peer is the one to go on."""
         now = self._context.now.monotonic
-        answered = link.answered_at is not None and now - link.answered_at < _ROUND_TRIP
+        answered = (
+            link.partner.answered_at is not None and now - link.partner.answered_at < _ROUND_TRIP
+        )
         return answered and self._context.config.node_id > (link.peer or "")
 
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:
-        again = self._session is None and self._again(link.pulled_at)
+        again = self._session is None and self._again(link.partner.pulled_at)
         if again and ours.state is not None and self._differs(link, ours):
             self._opened(Differences, link).begin_with(cells, ours.state)
 
@@ -358,14 +366,16 @@ class Repair:
 
     def held(self, link: Link, held: Held) -> None:
         """A peer does not take what it lacks of our set: it is not offered again and again (A1)."""
-        self._heard(link, Roots(held.theirs, link.roots.members))
-        link.hold_back(held.theirs, held.ours, self._context.now.monotonic, self._context.config)
+        self._heard(link, Roots(held.theirs, link.partner.roots.members))
+        link.partner.hold_back(
+            held.theirs, held.ours, self._context.now.monotonic, self._context.config
+        )
 
     def untaken(self, link: Link, untaken: Untaken) -> None:
         """A peer did not take these of ours: they are not pushed to it for a while (A1)."""
         until = self._context.now.monotonic + self._context.config.held_wait
         for element in untaken.elements:
-            link.unwanted.add(element, until)
+            link.partner.unwanted.add(element, until)
 
     def asked(self, link: Link, request: PageRequest | SketchRequest | Want) -> None:
         """A peer has a session with us."""

@@ -320,7 +320,7 @@ class Replica:
         links = [
             link
             for link in self._context.links.best()
-            if link.peer != but and (holders is None or link.roots.state != holders)
+            if link.peer != but and (holders is None or link.partner.roots.state != holders)
         ]
         if entry.origin == self._config.node_id:
             chosen = self.trees.eager(links, entry)

@@ -66,7 +66,7 @@ class Session:
         now = context.now.monotonic
         self._ends = now + context.config.pull_longest
         """Monotonic seconds: others have their turn then, however much is left."""
-        link.pulled_at = now
+        link.partner.pulled_at = now
         context.stats.pulls += 1
 
     @property
@@ -113,8 +113,8 @@ class Snapshot(Session):
         meanwhile, and a liar's state may have no end.
         """
         self._left = theirs.n * 11 // 10 + 1_000
-        self._request(self.link.pull_on)
-        self.link.compare_whole = False
+        self._request(self.link.partner.pull_on)
+        self.link.partner.compare_whole = False
 
     def _request(self, after: str | None) -> None:
         self._after = after
@@ -135,7 +135,7 @@ class Snapshot(Session):
             return
         brought = len(tuple(page.entries.items))
         self._left -= brought
-        self.link.pull_on = None
+        self.link.partner.pull_on = None
         if page.next is not None:
             # Pages that do not move on, are empty or too many would keep us pulling for ever.
             moves_on = brought and (self._after is None or page.next > self._after)
@@ -145,7 +145,7 @@ class Snapshot(Session):
             if not self._overdue():
                 self._request(page.next)
                 return
-            self.link.pull_on = page.next
+            self.link.partner.pull_on = page.next
         self.end()
 
 
@@ -232,7 +232,7 @@ class Differences(Session):
         elif found is not None:
             # Where elements coincide only the entries themselves tell (see `summary`).
             same = root.is_of_same_set(self._cells_of)
-            self.link.compare_whole = not self._ranges[-1] and not same
+            self.link.partner.compare_whole = not self._ranges[-1] and not same
             self._begin_next_range()
         elif self._overdue():
             self.end()
@@ -266,7 +266,7 @@ class Differences(Session):
         ours, theirs = self._compared
         if roots.state == ours and not self._pushed and not self._overdue():
             context = self._context
-            self.link.hold_back(theirs, ours, context.now.monotonic, context.config)
+            self.link.partner.hold_back(theirs, ours, context.now.monotonic, context.config)
             context.send([self.link], exchanges.held(ours, theirs))
         self.end()
 
@@ -277,7 +277,7 @@ class Differences(Session):
         ours = [element for element in found if summary.key_of(element) is not None]
         versions = {same_key(element): self._version_of(element) for element in ours}
         self._lacking = self._offers(ours)
-        now, untaken = self._context.now.monotonic, self.link.untaken
+        now, untaken = self._context.now.monotonic, self.link.partner.untaken
         lacking = [each for each in found.difference(ours) if not untaken.holds(each, now)]
         self._wanted = [(element, versions.get(same_key(element), 0)) for element in lacking]
         self._go_on()
@@ -285,7 +285,7 @@ class Differences(Session):
     def _offers(self, ours: list[int]) -> Iterator[Entry]:
         """The entries that the peer lacks, but for those that it did not take before."""
         for element in ours:
-            if not self.link.unwanted.holds(element, self._context.now.monotonic):
+            if not self.link.partner.unwanted.holds(element, self._context.now.monotonic):
                 entry = self._entry(element)
                 if entry is not None:
                     yield entry

@@ -75,6 +75,19 @@ def test_m4_who_does_not_answer_is_suspected_within_three_seconds() -> None:
     assert subject.node.stats.probes_failed == 1
 
 
+def test_m4_those_heard_from_last_are_asked_to_help() -> None:
+    """Who fell silent together with a member could neither help nor say so."""
+    subject = asking("a", "b", "c", "d", "e", "f")
+    effects = spoken(subject, 4, d=4, e=5, f=6)
+    helped = {
+        link
+        for link in range(1, 7)
+        for frame in sent(effects, link)
+        if isinstance(frame["data"], dict) and frame["data"].get("x") == "ping-req"
+    }
+    assert helped == {4, 5, 6}
+
+
 def test_m4_who_was_heard_within_the_period_is_not_asked() -> None:
     subject = asking("a", "b")
     effects = spoken(subject, 5, a=1, b=2)

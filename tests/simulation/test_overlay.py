@@ -218,3 +218,17 @@ def test_s2_what_one_node_alone_brings_is_everywhere_within_seconds() -> None:
     cluster.run(20)
     cluster.heal()
     cluster.wait_for(cluster.equal, within=8, every=0.1)
+
+
+@pytest.mark.parametrize("size", [6, 10, 16])
+def test_m4_half_of_all_that_fail_at_once_are_suspected_by_the_others_in_seconds(size: int) -> None:
+    cluster = Cluster(1, size, conditions=CALM, bootstraps=2)
+    cluster.start(apart=0.1)
+    cluster.wait_for(cluster.complete, within=20, every=0.5)
+    cluster.run(20)
+    failed = list(cluster.hosts)[size // 2 :]
+    for name in failed:
+        cluster.kill(name, dark=True)
+    cluster.wait_for(
+        lambda: all(suspected_by_all(cluster, name) for name in failed), within=9, every=0.1
+    )

@@ -109,9 +109,10 @@ class Membership:
             self._plain.joined(link)
         if first and link.dialed is None:
             self._answer(link, record)
-        if self._members.crowded and before != record:
+        new = before is None and not heard_of
+        if new or (self._members.crowded and before != record):
             self._rumors.name(record.node_id, record.node_id)
-        if before is None and not heard_of:
+        if new and record.gossip_endpoint is not None:
             self._announce(record)
         if record.extended:
             self._settle_duplicates(record.node_id)
@@ -138,19 +139,15 @@ class Membership:
             context.send([link], frame)
 
     def _announce(self, record: PeerRecord) -> None:
-        """Tell the others of a newcomer that nobody told us of; plain peers in their own way.
-
-        In a crowd, `Rumors` tells the extended ones.
-        """
+        """Tell plain peers of a newcomer that nobody told us of, in their own way."""
         context = self._context
-        others = [other for other in self._links.best() if other.peer != record.node_id]
-        plain = [other for other in others if not other.extended]
-        if record.gossip_endpoint is not None:
-            announcement = context.encoder.announcement(record, context.now.wall, context.updates)
-            context.send(plain, announcement)
-        for other in others:
-            if other.extended and not self._members.crowded:
-                self._repair.name(other, [record.node_id])
+        plain = [
+            other
+            for other in self._links.best()
+            if not other.extended and other.peer != record.node_id
+        ]
+        announcement = context.encoder.announcement(record, context.now.wall, context.updates)
+        context.send(plain, announcement)
 
     def _settle_duplicates(self, node_id: str) -> None:
         survivor = self._links.settle_duplicates(node_id, self._config.node_id)

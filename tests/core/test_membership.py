@@ -111,7 +111,8 @@ def test_a_newcomer_is_announced_in_each_peers_own_way() -> None:
     subject = Subject()
     subject.joined(1, "a")
     subject.plain(2, "p")
-    effects = subject.joined(3, "b")
+    subject.wait(0.1)
+    effects = subject.joined(3, "b") + subject.wait(0.1)
     assert kinds(effects, 1) == ["members"]
     assert kinds(effects, 2) == ["peer_announcement"]
     [announcement] = sent(effects, 2)
@@ -123,7 +124,8 @@ def test_w9_a_member_without_endpoint_is_announced_to_no_plain_peer() -> None:
     subject = Subject()
     subject.joined(1, "a")
     subject.plain(2, "p")
-    effects = subject.joined(3, "b", gossipEndpoint=None)
+    subject.wait(0.1)
+    effects = subject.joined(3, "b", gossipEndpoint=None) + subject.wait(0.1)
     assert (kinds(effects, 1), kinds(effects, 2)) == (["members"], [])
 
 

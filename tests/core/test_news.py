@@ -300,7 +300,8 @@ def test_m8_who_holds_a_link_to_it_names_it_to_extended_peers_alone() -> None:
     subject = Subject()
     subject.joined(1, "a")
     subject.plain(2, "p")
-    effects = subject.joined(3, "n", gossipEndpoint=None)
+    subject.wait(0.1)
+    effects = subject.joined(3, "n", gossipEndpoint=None) + subject.wait(0.1)
     [frame] = [frame for frame in sent(effects, 1) if frame["type"] == "sync"]
     assert [(peer["id"], "gossipEndpoint" in peer) for peer in frame["data"]["peers"]] == [
         ("n", False)

@@ -28,6 +28,8 @@ def idle(*names: str) -> Subject:
     """The same, but it asks nobody by itself."""
     subject = asking(*names)
     del subject.timers[PERIOD_TIMER]
+    # They are named to each other meanwhile.
+    subject.wait(0.05)
     return subject
 
 

@@ -32,7 +32,8 @@ def test_a_small_cluster_is_a_mesh_that_knows_everything_at_once(small: Study) -
     assert small.formed is not None
     assert small.links == [7] * 8
     assert small.hops == {0: 3, 1: 21}
-    assert small.copies == pytest.approx(7 / 8)
+    # Once each, and perhaps once more where a round saw the difference meanwhile.
+    assert 7 / 8 <= small.copies < 1
     assert small.everywhere == pytest.approx([0.055] * 3)
     assert len(small.coverage) == 3 * 8
     assert (small.missed, small.suspected, small.removed) == (0, 0, 0)

@@ -189,6 +189,7 @@ REFUSED = {
     "plain-peers": "Lists of peers over HTTP that could not be used",
     "plain-state": "States over HTTP that could not be used",
     "probe-blocked": "Questions whether we live, on a blocked connection",
+    "prunes": "Requests to be sent less, beyond the bound",
     "pull-endless": "Answers without an end",
     "pull-timeout": "Answers that did not come in time",
     "rate": "Connections that sent too much for too long",

@@ -296,11 +296,9 @@ async def test_heartbeats_go_to_every_mapped_connection() -> None:
         for raw in (first, second):
             message = await raw.next_of("heartbeat")
             assert message["ttl"] == 1
-            assert message["data"] == {
-                "timestamp": message["timestamp"],
-                "status": "active",
-                "version": 0,
-            }
+            # Two looks at the clock: the second may be a millisecond later.
+            assert message["data"].pop("timestamp") <= message["timestamp"]
+            assert message["data"] == {"status": "active", "version": 0}
 
 
 # As a process

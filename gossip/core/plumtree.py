@@ -37,8 +37,6 @@ from gossip.core.links import Link
 PARENTS = 2
 """Measured with 100 nodes and 5 % loss: with one, the slowest write of a hundred takes five times
 as long; the second costs one copy of each entry."""
-
-
 _SHAPING = 1_000
 """Milliseconds of versions in which one entry of an origin shapes its tree: many times what an
 entry takes to cross the cluster."""
@@ -167,16 +165,17 @@ class Plumtree:
         """A link is gone: have another parent in the trees in which it led to ours."""
         self._lazy.pop(link.id, None)
         self._forget_old()
+        candidates = self._candidates()
         wanted: dict[LinkId, list[int]] = {}
         for tree, parents in list(self._parents.items()):
             if link.id in parents.links:
                 left = tuple(other for other in parents.links if other != link.id)
                 self._parents[tree] = msgspec.structs.replace(parents, links=left)
-                others = [other for other in self._candidates() if other.id not in left]
+                others = [other for other in candidates if other.id not in left]
                 if others and parents.active:
                     chosen = self._context.rng.choice(others)
                     wanted.setdefault(chosen.id, []).append(tree)
-        for candidate in self._candidates():
+        for candidate in candidates:
             self._tell(candidate, exchanges.graft, wanted.get(candidate.id, []))
 
     def _candidates(self) -> list[Link]:

@@ -204,19 +204,18 @@ class Repair:
         """Answer a peer that asks for our active members; not more often than it may ask."""
         context = self._context
         now = context.now.monotonic
-        too_soon = (
-            link.partner.named_at is not None
-            and now - link.partner.named_at < context.config.interval / 2
-        )
+        partner = link.partner
+        last = partner.named_at
+        too_soon = last is not None and now - last < context.config.interval / 2
         if too_soon or link.blocked_since is not None:
             context.refuse("names-too-soon" if too_soon else "names-blocked")
             return
-        link.partner.named_at = now
+        partner.named_at = now
         found = self._differences(cells)
         if found is not None:
             self._name_lacking(link, found)
-        elif self._rested(link.partner.named_all_at):
-            link.partner.named_all_at = now
+        elif self._rested(partner.named_all_at):
+            partner.named_all_at = now
             active = [member.record.node_id for member in context.members.active()]
             self.name(link, active, answer=True)
         else:
@@ -335,10 +334,8 @@ class Repair:
 
     def _leaves_it_to(self, link: Link) -> bool:
         """Whether both began a round at the same time, and the peer is the one to go on."""
-        now = self._context.now.monotonic
-        answered = (
-            link.partner.answered_at is not None and now - link.partner.answered_at < _ROUND_TRIP
-        )
+        now, last = self._context.now.monotonic, link.partner.answered_at
+        answered = last is not None and now - last < _ROUND_TRIP
         return answered and self._context.config.node_id > (link.peer or "")
 
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:

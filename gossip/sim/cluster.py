@@ -188,6 +188,14 @@ class Cluster:
             if end.dialed or not end.peer.open
         )
 
+    def links_of_each(self) -> Counter[str]:
+        """Open connections of each host that has any."""
+        held: Counter[str] = Counter()
+        for pair, count in self.links().items():
+            for host in pair:
+                held[host] += count
+        return held
+
     def notices(self, *kinds: NoticeKind) -> list[Noticed]:
         """What nodes told their operators, of these kinds."""
         return [noticed for noticed in self.world.notices if noticed.notice.kind in kinds]

@@ -29,7 +29,7 @@ _FORMED_WITHIN = 300.0
 _SETTLE = 20.0
 """Seconds between the phases, in which what the last one set off ends."""
 _WRITERS = 5
-"""Nodes that write, by turns: who writes often is a tree (S3), and who does not a flood."""
+"""Nodes that write, by turns: who writes often has a tree (S3), the others' writes are flooded."""
 _BETWEEN_WRITES = 0.1
 _EVERYWHERE_WITHIN = 30.0
 _NOTICED_WITHIN = 120.0
@@ -148,10 +148,7 @@ class _Run:
             self._tell(f"some do not list all after {_FORMED_WITHIN:.0f} s")
         cluster.run(_SETTLE)
         self._count_notices()
-        held: Counter[str] = Counter()
-        for (one, other), count in cluster.links().items():
-            held[one] += count
-            held[other] += count
+        held = cluster.links_of_each()
         self._study.links = [held[name] for name in cluster.hosts]
 
     def _all_listed(self) -> bool:

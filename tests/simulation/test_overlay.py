@@ -1,6 +1,5 @@
 """Clusters too large for everybody to link to everybody, in virtual time (L1, M5, S2)."""
 
-from collections import Counter
 from collections.abc import Collection
 
 import pytest
@@ -25,14 +24,6 @@ def crowd(size: int = 40, *, seed: int = 1, unreachable: Collection[str] = ()) -
     return cluster
 
 
-def links_of_each(cluster: Cluster) -> Counter[str]:
-    held: Counter[str] = Counter()
-    for (one, other), count in cluster.links().items():
-        held[one] += count
-        held[other] += count
-    return held
-
-
 @pytest.fixture(scope="module")
 def settled() -> Cluster:
     """Only to be looked at."""
@@ -40,7 +31,7 @@ def settled() -> Cluster:
 
 
 def test_l1_links_are_few_and_make_one_graph(settled: Cluster) -> None:
-    held = links_of_each(settled)
+    held = settled.links_of_each()
     assert min(held.values()) >= degree(40) - 1
     assert max(held.values()) <= degree(40) + SLACK + 2
     assert len(parts(settled)) == 1
@@ -82,7 +73,7 @@ def test_l1_half_of_the_nodes_may_go_at_once() -> None:
     # Some died together with all who held a link to them: chance finds these, in about a minute.
     cluster.wait_for(cluster.complete, within=240, every=1.0)
     cluster.run(10)
-    assert min(links_of_each(cluster).values()) >= degree(20) - 1
+    assert min(cluster.links_of_each().values()) >= degree(20) - 1
 
 
 def test_l1_a_crowd_that_shrinks_is_a_mesh_again() -> None:
@@ -146,7 +137,7 @@ def test_m8_many_that_nobody_can_dial_make_one_graph_with_the_others(behind_nat:
     cluster.start(apart=0.1)
     cluster.run(60)
     assert len(parts(cluster)) == 1
-    assert min(links_of_each(cluster).values()) >= 4
+    assert min(cluster.links_of_each().values()) >= 4
     before = sum(host.node.overview(host.clock()).stats.dials for host in cluster.up)
     cluster.run(60)
     after = sum(host.node.overview(host.clock()).stats.dials for host in cluster.up)
@@ -172,8 +163,8 @@ def test_l1_an_outage_that_hits_everybody_leaves_a_graph_that_needs_no_bootstrap
     cluster.heal()
     cluster.run(300)
     assert cluster.complete()
-    assert min(links_of_each(cluster).values()) >= 4
-    assert max(links_of_each(cluster).values()) <= degree(20) + SLACK + 2
+    assert min(cluster.links_of_each().values()) >= 4
+    assert max(cluster.links_of_each().values()) <= degree(20) + SLACK + 2
     for name in list(cluster.hosts)[:2]:
         cluster.kill(name)
     cluster.run(30)

@@ -18,9 +18,10 @@ from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
 from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
+from gossip.runtime.ports import Committed, Failed
 from gossip.stores.identity import resolve
 from gossip.stores.journal import BOUND, DatabaseJournal
-from gossip.stores.loading import begin_life, load_entries, load_peers
+from gossip.stores.loading import Life, begin_life, load_entries, load_peers
 from gossip.stores.lock import EngineLock
 from gossip.stores.migrating import prepare_database, prepare_directory
 from gossip.transport.client import WebsocketDialer
@@ -45,7 +46,7 @@ class Launch:
         return self._engine
 
     async def prepare(self) -> None:
-        """Take the data directory, bring the tables up to date, load the state.
+        """Take the data directory, bring the tables up to date, take over, load the state.
 
         Raises `ConfigurationError`; call `finish` then too.
         """
@@ -63,7 +64,10 @@ class Launch:
         await self.engine.begin()
 
     async def wait_failed(self) -> None:
-        """Return when the node ended by a bug of ours; never otherwise."""
+        """Return when the node ended by a bug of ours; never otherwise.
+
+        Raises `EpochOver` where another process has taken it over.
+        """
         await self.engine.wait_failed()
 
     async def finish(self) -> None:
@@ -112,13 +116,14 @@ def prepare(settings: NodeSettings) -> Engine:
 def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
     identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
     config = settings.core(identity.node_id, identity.public_key)
+    database = _Database(config)
     resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
     _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
     return Parts(
         config=config,
         node=Node(config, Random()),  # noqa: S311  # seeds jitter and message ids, no secret
-        past=_Database(config),
-        journal=DatabaseJournal,
+        past=database,
+        journal=database.journal,
         dialer=WebsocketDialer(resolver),
         fetcher=HttpFetcher(resolver),
         release=lock.release,
@@ -127,11 +132,23 @@ def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
 
 
 class _Database:
-    """Implements `gossip.runtime.engine.Past` over Django's database."""
+    """The node in Django's database: a `gossip.runtime.engine.Past`, and the journal behind it."""
 
     def __init__(self, config: Config) -> None:
         self._node_id = config.node_id
         self._most_ahead = int(config.max_clock_skew * 1000)
+        self._life: Life | None = None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of this life, once it has begun."""
+        if self._life is None:
+            raise RuntimeError("no life has begun")
+        return self._life.epoch
+
+    def begin_life(self, wall: int) -> tuple[int, int]:
+        self._life = begin_life(self._node_id, wall, most_ahead=self._most_ahead)
+        return self._life.incarnation, self._life.clock_floor
 
     def entries(self) -> Iterator[tuple[Entry, ...]]:
         return load_entries()
@@ -139,5 +156,6 @@ class _Database:
     def peers(self) -> tuple[PeerRecord, ...]:
         return load_peers()
 
-    def begin_life(self, wall: int) -> tuple[int, int]:
-        return begin_life(self._node_id, wall, most_ahead=self._most_ahead)
+    def journal(self, committed: Committed, failed: Failed) -> DatabaseJournal:
+        """The journal of this life."""
+        return DatabaseJournal(committed, failed, epoch=self.epoch)

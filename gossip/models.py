@@ -1,5 +1,8 @@
 """What a node keeps in its database. Only `gossip.stores` writes these tables; the rest reads them.
 
+Who may write is decided here: whoever begins a life of the node raises `NodeRow.epoch`, and every
+transaction of a journal first finds its own epoch there, with the row locked, or changes nothing.
+
 Lengths are checked where data enters (`gossip.core`), so text columns have none: a row that the
 database refuses would hold up every write behind it.
 """
@@ -67,6 +70,9 @@ class NodeRow(models.Model):
     incarnation = models.BigIntegerField(help_text="Greater in every life of the node (M1).")
     clock_floor = models.BigIntegerField(
         "clock floor", help_text="Milliseconds: the wall time persisted last (E2)."
+    )
+    epoch = models.BigIntegerField(
+        default=0, help_text="Greater with each takeover; who has a lesser one stores nothing."
     )
 
     class Meta:

@@ -7,9 +7,11 @@ from django.db import connections
 from pytest_django import DjangoDbBlocker
 
 from gossip.conf import NodeSettings, load
-from gossip.core.errors import ConfigurationError
+from gossip.core.errors import ConfigurationError, WriteRefused
 from gossip.launch import Launch, start, stop
 from gossip.runtime.engine import running
+from gossip.runtime.ports import EpochOver
+from gossip.stores.loading import begin_life
 from gossip.stores.lock import EngineLock
 
 
@@ -51,6 +53,22 @@ async def test_a_node_keeps_its_identity_and_its_state(settings: NodeSettings) -
     assert second.incarnation > first.incarnation
     await stop(engine)
     assert lock_is_free(settings)
+
+
+async def test_a_node_that_is_taken_over_ends_and_loses_nothing_that_it_acknowledged(
+    settings: NodeSettings,
+) -> None:
+    old = await start(settings)
+    written = await old.port.write("k", b"1")
+    life = await asyncio.to_thread(begin_life, "me", 1)
+    with pytest.raises(WriteRefused, match=f"the epoch is {life.epoch}, ours was {life.epoch - 1}"):
+        await old.port.write("k", b"2")
+    with pytest.raises(EpochOver):
+        await asyncio.wait_for(old.wait_failed(), 5)
+    await stop(old)
+    new = await start(settings)
+    assert new.port.get("k") == written
+    await stop(new)
 
 
 async def test_a_second_node_on_the_same_directory_is_refused(settings: NodeSettings) -> None:

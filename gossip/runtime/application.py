@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,7 +118,10 @@ def _stopped_by_failure(lifecycle: Lifecycle) -> Iterator[None]:
     """End the process by a signal when the node cannot go on."""
 
     async def watch() -> None:
-        await lifecycle.wait_failed()
+        try:
+            await lifecycle.wait_failed()
+        except GossipError as error:
+            sys.stderr.write(f"gossipnode: {error}\n")
         os.kill(os.getpid(), signal.SIGTERM)
 
     watching = asyncio.create_task(watch())

@@ -1,11 +1,12 @@
 """The life of one node in one process.
 
-    prepare   load the state in slices, begin a new life          the port is bound meanwhile
+    prepare   begin a new life, load the state in slices          the port is bound meanwhile
     begin     the node starts: bootstrap peers are dialed         `running()` finds the engine
     finish    writes answered, `leave` sent, links closed, journal flushed, lock released
 
-`finish` works from every state, and any number of times. When the node fails by a bug of ours, the
-engine finishes by itself and `wait_failed` returns: the process is to exit with an error.
+`finish` works from every state, and any number of times. When the node fails by a bug of ours, or
+when another process has taken it over, the engine finishes by itself and `wait_failed` tells: the
+process is to exit with an error. One that was taken over does not `leave`: it lives on elsewhere.
 """
 
 import asyncio
@@ -25,7 +26,7 @@ from gossip.core.members import PeerRecord
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.in_process import InProcessPort
-from gossip.runtime.ports import Dialer, Fetcher, Hub, NodePort
+from gossip.runtime.ports import Dialer, EpochOver, Fetcher, Hub, NodePort
 from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Interest, Watch
@@ -38,14 +39,17 @@ T = TypeVar("T")
 class Past(Protocol):
     """What earlier lives left in the store. Its methods block; they run in a thread, in order."""
 
+    def begin_life(self, wall: int) -> tuple[int, int]:
+        """The next incarnation, made durable, and the clock floor, in milliseconds (M1, E2).
+
+        From now on no earlier life stores anything: what the others return is all there is.
+        """
+
     def entries(self) -> Iterator[tuple[Entry, ...]]:
         """All entries, in slices that the node takes in a few milliseconds."""
 
     def peers(self) -> tuple[PeerRecord, ...]:
         """The members remembered (M7)."""
-
-    def begin_life(self, wall: int) -> tuple[int, int]:
-        """The next incarnation, made durable, and the clock floor, in milliseconds (M1, E2)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +81,7 @@ class Engine:
         self._failed = asyncio.Event()
         self._conditions: dict[str, None] = {}
         self.error: BaseException | None = None
-        """What ended the node, if it was a bug of ours."""
+        """What ended the node: `EpochOver`, or a bug of ours."""
 
     @property
     def hub(self) -> Hub:
@@ -160,15 +164,18 @@ class Engine:
         return self._prepared.feed.counts
 
     async def prepare(self) -> None:
-        """Load the state. Raises what the store raises; call `finish` then too."""
+        """Take the node over and load its state.
+
+        Raises what the store raises; call `finish` then too.
+        """
         node, past = self._parts.node, self._parts.past
         with concurrent.futures.ThreadPoolExecutor(1, "restore") as thread:
+            life = await _in(thread, lambda: past.begin_life(instant().wall))
             slices = past.entries()
             while (entries := await _in(thread, lambda: next(slices, None))) is not None:
                 # Wants nothing done: a node keeps silent until it is started.
                 node.handle(Restored(entries), instant())
             peers = await _in(thread, past.peers)
-            life = await _in(thread, lambda: past.begin_life(instant().wall))
         incarnation, clock_floor = life
         self._started = Started(incarnation, clock_floor, peers)
         self._driver = Driver(
@@ -199,8 +206,13 @@ class Engine:
         await asyncio.shield(self._ending)
 
     async def wait_failed(self) -> None:
-        """Wait until the node fails by a bug of ours; `error` says what happened."""
+        """Wait until the node fails by a bug of ours; `error` says what happened.
+
+        Raises `EpochOver` where another process has taken it over.
+        """
         await self._failed.wait()
+        if isinstance(self.error, EpochOver):
+            raise self.error
 
     @property
     def _prepared(self) -> Driver:
@@ -211,7 +223,10 @@ class Engine:
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
-        _log.error("node_failed", exc_info=error)
+        if isinstance(error, EpochOver):
+            _log.error("epoch_over", detail=str(error))
+        else:
+            _log.error("node_failed", exc_info=error)
         self.error = error
         self._failed.set()
         if self._ending is None:
@@ -234,7 +249,10 @@ class Engine:
             if self.error is None:
                 _log.info("stopping")
             await driver.settle()
-            driver.leave()
+            if isinstance(self.error, EpochOver):
+                self._running.cancel()
+            else:
+                driver.leave()
             # Its error, if it fails now, is told by `_part_ended`.
             await asyncio.wait((self._running,))
         await driver.close()

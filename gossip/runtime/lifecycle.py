@@ -16,7 +16,10 @@ class Lifecycle(Protocol):
         """The port is bound: speak to peers."""
 
     async def wait_failed(self) -> None:
-        """Return when the node cannot go on by itself; never otherwise."""
+        """Return when the node cannot go on by itself; never otherwise.
+
+        Where it is no defect of ours, raises a `GossipError` with one line for the operator.
+        """
 
     async def finish(self) -> None:
         """Leave the cluster, close the links, flush the journal, release what `prepare` took.

@@ -34,6 +34,19 @@ class Wire(Protocol):
         """Send a close frame, behind what was sent, and release the socket within two seconds."""
 
 
+class EpochOver(GossipError):
+    """Another process has taken over this node: ours may store nothing more. The operator's line.
+
+    `theirs` is the epoch in the store, None where it knows of no node any more.
+    """
+
+    def __init__(self, ours: int, theirs: int | None) -> None:
+        super().__init__(
+            "another process has taken over this node: the epoch is"
+            f" {'gone' if theirs is None else theirs}, ours was {ours}"
+        )
+
+
 class Journal(Protocol):
     """Durable storage of what the node may not forget (E7).
 
@@ -78,9 +91,10 @@ class Journal(Protocol):
         """Return once the backlog is below its bound; at once where it is."""
 
     async def wait_ended(self) -> None:
-        """Return once the thread has ended. Raises what ended it, if that was a bug of ours.
+        """Return once the thread has ended. Raises what ended it, if that was not `close`.
 
-        Nothing is stored from then on.
+        That is `EpochOver` where another process has taken over: of ours, nothing that was not
+        acknowledged before is stored. Anything else is a bug. Nothing is stored from then on.
         """
 
     async def close(self) -> None:

@@ -23,7 +23,7 @@ from gossip.core.encoding import encode_entry
 from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, GossipError
 from gossip.stores.loading import load_entries, unusable
-from gossip.stores.rows import upsert_entries
+from gossip.stores.rows import end_epoch, upsert_entries
 
 FORMAT: Final = "gossipnode-state"
 RELEASE: Final = 1
@@ -74,12 +74,16 @@ def read(
 ) -> Iterator[Taken]:
     """Merge an archive into the database; yields how far it is, and in the end all of it.
 
-    No node may run on that database. Versions above `latest` are refused: a node would not have
-    them in its state yet (E4). Raises `ArchiveFault` and `ConfigurationError`.
+    No node may run on that database; the epoch of one that does ends here. Versions above `latest`
+    are refused: a node would not have them in its state yet (E4). Raises `ArchiveFault` and
+    `ConfigurationError`.
     """
     taken = Taken()
     try:
         with transaction.atomic(using=alias, durable=True):
+            # The lock of the data directory says nothing of a node that has another directory and
+            # the same database. It would not see what is read in, and write over it.
+            end_epoch(alias)
             for batch in _batches(lines, limits, latest):
                 taken.newer += upsert_entries(alias, batch)
                 taken.entries += len(batch)

@@ -13,6 +13,10 @@ group gathers; so a lone write costs one transaction, and a thousand at once cos
 When a transaction fails, the writers are told at once, and the backlog is tried again: with the
 next local write, after a delay that doubles, and when the journal closes. With no backlog an empty
 transaction is tried in its place, so that a store which works again is noticed on an idle node.
+
+Every transaction first looks whether the epoch of our life is still the node's. Where it is not,
+another process has taken over: the transaction is rolled back, the journal ends, and nothing is
+tried again.
 """
 
 import asyncio
@@ -30,13 +34,13 @@ from gossip.core.entries import Entry
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
 from gossip.runtime.histogram import Histogram
-from gossip.runtime.ports import Committed, Failed
+from gossip.runtime.ports import Committed, EpochOver, Failed
 from gossip.stores.backlog import Backlog, Learned, Renewal
 from gossip.stores.rows import (
+    advance_node,
     delete_peers,
     delete_tombstones,
-    raise_clock_floor,
-    raise_incarnation,
+    stored_epoch,
     upsert_entries,
     upsert_peers,
 )
@@ -80,19 +84,27 @@ class _Group(NamedTuple):
 class DatabaseJournal:
     """Implements `gossip.runtime.ports.Journal`. Create it in the event loop, after `begin_life`.
 
-    The methods are for the event loop's thread. After `close`, or if the thread ends by a bug of
-    ours (`wait_ended`), a commit is answered by `failed` and nothing else is taken or stored.
+    `epoch` is that of the life. The methods are for the event loop's thread. After `close`, when
+    the epoch is over or if the thread ends by a bug of ours (`wait_ended`), a commit is answered by
+    `failed` and nothing else is taken or stored.
     """
 
     error: str | None = None
     """What the store says while it fails; None while it works."""
 
     def __init__(
-        self, committed: Committed, failed: Failed, *, alias: str = "default", bound: int = BOUND
+        self,
+        committed: Committed,
+        failed: Failed,
+        *,
+        epoch: int,
+        alias: str = "default",
+        bound: int = BOUND,
     ) -> None:
         self.commit_seconds = Histogram()
         self._committed = committed
         self._failed = failed
+        self._epoch = epoch
         self._alias = alias
         self._bound = bound
         self._loop = asyncio.get_running_loop()
@@ -108,7 +120,7 @@ class DatabaseJournal:
         self._retry = RETRY_FIRST
         self._closing = False
         self._over = False
-        self._bug: Exception | None = None
+        self._ended_by: Exception | None = None
         # A daemon: a disk that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -120,7 +132,7 @@ class DatabaseJournal:
                 self._writes.append(_Write(request, entry, clock_floor, monotonic()))
                 self._changed.notify()
                 return
-        self._loop.call_soon(self._failed, (request,), ENDED)
+        self._loop.call_soon(self._failed, (request,), self.error or ENDED)
 
     def store_entry(self, entry: Entry) -> None:
         """Write an entry behind, coalesced by key."""
@@ -170,10 +182,10 @@ class DatabaseJournal:
         await self._room.wait()
 
     async def wait_ended(self) -> None:
-        """Return once the thread has ended. Raises what ended it, if that was a bug of ours."""
+        """Return once the thread has ended. Raises `EpochOver`, or a bug of ours that ended it."""
         await self._ended.wait()
-        if self._bug is not None:
-            raise self._bug
+        if self._ended_by is not None:
+            raise self._ended_by
 
     async def close(self) -> None:
         """Write what waits and end the thread, within `CLOSING` seconds even if the store hangs.
@@ -219,7 +231,7 @@ class DatabaseJournal:
                 if not self._write(group) and group.last:
                     break
         except Exception as error:  # noqa: BLE001  # told by `wait_ended`: the node ends with it
-            self._bug = error
+            self._ended_by = error
         finally:
             connections[self._alias].close()
             self._end()
@@ -255,21 +267,23 @@ class DatabaseJournal:
         learned = group.learned
         kept = [peer for peer in learned.peers.values() if peer is not None]
         forgotten = [node_id for node_id, peer in learned.peers.items() if peer is None]
+        floor = max((write.clock_floor for write in group.writes), default=0)
+        incarnation = 0 if learned.renewal is None else learned.renewal.incarnation
         with transaction.atomic(using=self._alias, durable=True):
+            # First, because it waits for who is taking over, and then makes them wait for us.
+            if not advance_node(
+                self._alias, self._epoch, clock_floor=floor, incarnation=incarnation
+            ):
+                raise EpochOver(self._epoch, stored_epoch(self._alias))
             upsert_entries(
                 self._alias, [*(write.entry for write in group.writes), *learned.entries.values()]
             )
             if learned.dropped:
                 delete_tombstones(self._alias, learned.dropped.values())
-            if group.writes or not group.learned.size:
-                floor = max((write.clock_floor for write in group.writes), default=0)
-                raise_clock_floor(self._alias, floor)
             if kept:
                 upsert_peers(self._alias, kept)
             if forgotten:
                 delete_peers(self._alias, forgotten)
-            if learned.renewal is not None:
-                raise_incarnation(self._alias, learned.renewal.incarnation)
 
     def _durable(self, group: _Group) -> None:
         if self.error is not None:
@@ -299,17 +313,21 @@ class DatabaseJournal:
             self._call_back(self._failed, group.requests, detail)
 
     def _end(self) -> None:
-        """Answer everybody: after an error of the store or a bug of ours, some still wait."""
+        """Answer everybody: unless all could be written, some still wait."""
+        epoch_over = isinstance(self._ended_by, EpochOver)
         with self._changed:
             self._over = True
-            if not self._closing:
+            if epoch_over:
+                self.error = str(self._ended_by)
+            elif not self._closing:
                 self.error = self.error or ENDED
             waiting = [*(self._in_flight.writes if self._in_flight else ()), *self._writes]
             self._writes = []
         if waiting:
             requests = tuple(write.request for write in waiting)
             self._call_back(self._failed, requests, self.error or ENDED)
-        if self.backlog:
+        # Who has taken over learns all of it as we did.
+        if self.backlog and not epoch_over:
             log.error("journal_lost_learned", count=self.backlog, detail=self.error)
         # Nobody is left waiting for room that a thread which ended cannot make.
         self._call_back(self._room.set)

@@ -38,6 +38,8 @@ class Life(NamedTuple):
     """Greater than in any earlier life (M1)."""
     clock_floor: int
     """Milliseconds: the wall time persisted last (E2); 0 on a first start."""
+    epoch: int
+    """Greater than in any life that began before; who has a lesser one can store nothing more."""
 
 
 def load_entries(batch: int = BATCH, *, alias: str = "default") -> Iterator[tuple[Entry, ...]]:
@@ -61,7 +63,9 @@ def load_peers(*, alias: str = "default") -> tuple[PeerRecord, ...]:
 def begin_life(
     node_id: str, wall: int, *, most_ahead: int = MAX_VERSION, alias: str = "default"
 ) -> Life:
-    """Take the next incarnation at `wall` milliseconds; it is durable when this returns (M1).
+    """Take the next epoch and, at `wall` milliseconds, the next incarnation (M1); both durable.
+
+    What an earlier epoch stores yet, it has stored when this returns: load the rest afterwards.
 
     What was persisted more than `most_ahead` milliseconds ahead of `wall` was made by a clock that
     has been set right since: peers refused it then, and would refuse this node until that time.
@@ -70,18 +74,18 @@ def begin_life(
     operator may rename a node.
     """
     with _reading(alias), transaction.atomic(using=alias, durable=True):
-        before = NodeRow.objects.using(alias).select_for_update().filter(pk=NodeRow.ONLY).first()
-        life = Life(wall, 0)
-        if before is not None:
-            incarnation, clock_floor = before.incarnation, before.clock_floor
-            if max(incarnation, clock_floor) > wall + most_ahead:
-                log.warning("clock_set_back", incarnation=incarnation, clock_floor=clock_floor)
-                incarnation, clock_floor = 0, 0
-            life = Life(max(wall, incarnation + 1), clock_floor)
-        NodeRow.objects.using(alias).update_or_create(
-            pk=NodeRow.ONLY, defaults={"node_id": node_id, **life._asdict()}
+        nodes = NodeRow.objects.using(alias)
+        # Of two first lives at once, one makes the row and the other waits for it.
+        before, _ = nodes.select_for_update().get_or_create(
+            pk=NodeRow.ONLY, defaults={"node_id": node_id, "incarnation": 0, "clock_floor": 0}
         )
-    if before is not None and before.node_id != node_id:
+        incarnation, clock_floor = before.incarnation, before.clock_floor
+        if max(incarnation, clock_floor) > wall + most_ahead:
+            log.warning("clock_set_back", incarnation=incarnation, clock_floor=clock_floor)
+            incarnation, clock_floor = 0, 0
+        life = Life(max(wall, incarnation + 1), clock_floor, before.epoch + 1)
+        nodes.filter(pk=NodeRow.ONLY).update(node_id=node_id, **life._asdict())
+    if before.node_id != node_id:
         log.warning("node_id_changed", before=before.node_id, now=node_id)
     return life
 

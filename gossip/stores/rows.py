@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 from django.db import connections
+from django.db.models import F
 
 from gossip.core.entries import Entry, restored
 from gossip.core.members import PeerRecord
@@ -50,6 +51,14 @@ _UPSERT = """
            gossip_entry.expires_at IS NOT NULL, COALESCE(-gossip_entry.expires_at, 0))
 """
 
+# One statement, because each costs a round trip to a server, and the row is locked by it.
+_ADVANCE = """
+    UPDATE gossip_node SET
+        clock_floor = CASE WHEN clock_floor < %s THEN %s ELSE clock_floor END,
+        incarnation = CASE WHEN incarnation < %s THEN %s ELSE incarnation END
+    WHERE id = %s AND epoch = %s
+"""
+
 
 def upsert_entries(alias: str, entries: Iterable[Entry]) -> int:
     """Store these entries; where a row of the same key exists, the greater stays (E3).
@@ -85,18 +94,25 @@ def delete_peers(alias: str, node_ids: Iterable[str]) -> None:
     PeerRow.objects.using(alias).filter(node_id__in=list(node_ids)).delete()
 
 
-def raise_clock_floor(alias: str, clock_floor: int) -> None:
-    """Raise the persisted clock floor to this (E2); never lowers it."""
-    NodeRow.objects.using(alias).filter(pk=NodeRow.ONLY, clock_floor__lt=clock_floor).update(
-        clock_floor=clock_floor
-    )
+def advance_node(alias: str, epoch: int, *, clock_floor: int = 0, incarnation: int = 0) -> bool:
+    """Raise what is persisted of the node (E2, M1), if its epoch is still this; never lowers it.
+
+    Returns whether it is. Then the row is locked: nobody takes over until the transaction ends.
+    """
+    raised = (clock_floor, clock_floor, incarnation, incarnation)
+    with connections[alias].cursor() as cursor:
+        cursor.execute(_ADVANCE, (*raised, NodeRow.ONLY, epoch))
+        return bool(cursor.rowcount)
 
 
-def raise_incarnation(alias: str, incarnation: int) -> None:
-    """Raise the persisted incarnation to this (M1); never lowers it."""
-    NodeRow.objects.using(alias).filter(pk=NodeRow.ONLY, incarnation__lt=incarnation).update(
-        incarnation=incarnation
-    )
+def stored_epoch(alias: str) -> int | None:
+    """The epoch that is persisted; None where there is no node."""
+    return NodeRow.objects.using(alias).values_list("epoch", flat=True).first()
+
+
+def end_epoch(alias: str) -> None:
+    """Take the node from whoever runs it, without running it."""
+    NodeRow.objects.using(alias).update(epoch=F("epoch") + 1)
 
 
 def entry_to_row(entry: Entry) -> EntryTuple:

@@ -1,7 +1,7 @@
 """What every `gossip.runtime.ports.Journal` promises. A second implementation joins `stores`."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
@@ -12,11 +12,11 @@ from pytest_django import DjangoDbBlocker
 from gossip.core.entries import Entry
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
-from gossip.runtime.ports import Committed, Failed, Journal
+from gossip.runtime.ports import Committed, EpochOver, Failed, Journal
 from gossip.stores.journal import DatabaseJournal
 from gossip.stores.loading import begin_life, load_entries, load_peers
 from gossip.stores.migrating import prepare_database
-from tests.stores.databases import database_at, locked, until
+from tests.stores.databases import database_at, locked, node_row, until
 
 
 class Store(Protocol):
@@ -25,8 +25,11 @@ class Store(Protocol):
     def open(self, committed: Committed, failed: Failed, bound: int) -> Journal:
         """A journal on this store, in the running loop."""
 
-    def failing(self) -> AbstractContextManager[None]:
+    def failing(self) -> AbstractContextManager[object]:
         """Nothing can be stored meanwhile."""
+
+    async def take_over(self) -> None:
+        """Another process takes the node over: what is open ends, and what is opened works."""
 
     async def entries(self) -> dict[str, Entry]:
         """What another process would find now, by key."""
@@ -37,20 +40,24 @@ class Store(Protocol):
     async def clock_floor(self) -> int:
         """Likewise."""
 
-    async def next_incarnation(self) -> int:
-        """Of a life that begins now, at the first millisecond."""
+    async def incarnation(self) -> int:
+        """Likewise."""
 
 
 class DatabaseStore:
     def __init__(self, file: Path, alias: str) -> None:
         self._file = file
         self._alias = alias
+        self._epoch = begin_life("me", 1, alias=alias).epoch
 
     def open(self, committed: Committed, failed: Failed, bound: int) -> Journal:
-        return DatabaseJournal(committed, failed, alias=self._alias, bound=bound)
+        return DatabaseJournal(committed, failed, epoch=self._epoch, alias=self._alias, bound=bound)
 
-    def failing(self) -> AbstractContextManager[None]:
+    def failing(self) -> AbstractContextManager[object]:
         return locked(self._file)
+
+    async def take_over(self) -> None:
+        self._epoch = (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).epoch
 
     async def entries(self) -> dict[str, Entry]:
         batches = await asyncio.to_thread(lambda: list(load_entries(alias=self._alias)))
@@ -60,10 +67,10 @@ class DatabaseStore:
         return list(await asyncio.to_thread(load_peers, alias=self._alias))
 
     async def clock_floor(self) -> int:
-        return (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).clock_floor
+        return (await asyncio.to_thread(node_row, self._alias)).clock_floor
 
-    async def next_incarnation(self) -> int:
-        return (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).incarnation
+    async def incarnation(self) -> int:
+        return (await asyncio.to_thread(node_row, self._alias)).incarnation
 
 
 class Writers:
@@ -94,7 +101,6 @@ def store(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Store]
     file = tmp_path / "gossip.sqlite3"
     with django_db_blocker.unblock(), database_at(file) as alias:
         prepare_database(alias=alias)
-        begin_life("me", 1, alias=alias)
         yield DatabaseStore(file, alias)
 
 
@@ -177,7 +183,7 @@ async def test_an_incarnation_is_durable_before_it_is_told(store: Store) -> None
     writers.journal.keep_incarnation(500, kept.set)
     async with asyncio.timeout(5):
         await kept.wait()
-    assert await store.next_incarnation() == 501
+    assert await store.incarnation() == 500
     await writers.journal.close()
 
 
@@ -192,10 +198,10 @@ async def test_of_several_incarnations_the_greatest_is_kept_and_answered(store: 
         assert kept == []
     await until(lambda: writers.journal.backlog == 0)
     await until(lambda: 800 in kept)
-    assert await store.next_incarnation() == 801
+    assert await store.incarnation() == 800
     await writers.journal.close()
     writers.journal.keep_incarnation(900, lambda: kept.append(900))
-    assert await store.next_incarnation() == 802
+    assert await store.incarnation() == 800
 
 
 async def test_the_backlog_counts_each_key_and_member_once(store: Store) -> None:
@@ -342,4 +348,99 @@ async def test_a_closed_journal_refuses_and_may_be_closed_again(store: Store) ->
     await writers.answered(1)
     await writers.journal.close()
     assert [request for request, detail in writers.answers if detail] == [1]
+    assert await store.entries() == {}
+
+
+DEEDS: dict[str, Callable[[Writers], None]] = {
+    "commit": lambda writers: writers.commit(1, entry("mine"), 900),
+    "store_entry": lambda writers: writers.journal.store_entry(entry("learned")),
+    "overwrite": lambda writers: writers.journal.store_entry(entry("there", 9)),
+    "forget_entry": lambda writers: writers.journal.forget_entry(entry("gone", 1, None)),
+    "store_peer": lambda writers: writers.journal.store_peer(PeerRecord(node_id="b")),
+    "forget_peer": lambda writers: writers.journal.forget_peer("a"),
+    "keep_incarnation": lambda writers: writers.journal.keep_incarnation(900, never),
+}
+"""Everything by which a journal changes its store."""
+
+
+def never() -> None:
+    raise AssertionError("an incarnation is told and not kept")
+
+
+async def with_a_past(store: Store) -> Writers:
+    """A journal on a store that holds something of each kind."""
+    writers = Writers(store)
+    writers.journal.store_entry(entry("there"))
+    writers.journal.store_entry(entry("gone", 1, None))
+    writers.journal.store_peer(PeerRecord(node_id="a"))
+    await until(lambda: writers.journal.backlog == 0)
+    return writers
+
+
+async def held(store: Store) -> object:
+    """All of it."""
+    node = await store.clock_floor(), await store.incarnation()
+    return await store.entries(), await store.peers(), node
+
+
+async def ended(journal: Journal) -> EpochOver:
+    """The journal ends because its epoch is over."""
+    with pytest.raises(EpochOver) as over:
+        await asyncio.wait_for(journal.wait_ended(), 5)
+    return over.value
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+async def test_who_was_taken_over_stores_nothing_in_any_way(store: Store, deed: str) -> None:
+    writers = await with_a_past(store)
+    await store.take_over()
+    before = await held(store)
+    DEEDS[deed](writers)
+    over = await ended(writers.journal)
+    assert str(over) == ("another process has taken over this node: the epoch is 2, ours was 1")
+    assert writers.journal.error == str(over)
+    assert writers.answers == ([(1, str(over))] if deed == "commit" else [])
+    for again in DEEDS.values():
+        again(writers)
+    await writers.journal.close()
+    assert await held(store) == before
+
+
+async def test_who_took_over_stores_everything(store: Store) -> None:
+    old = await with_a_past(store)
+    await store.take_over()
+    new = Writers(store)
+    new.commit(1, entry("mine"))
+    old.commit(1, entry("lost"))
+    await ended(old.journal)
+    new.journal.store_entry(entry("learned"))
+    await new.journal.close()
+    assert new.answers == [(1, None)]
+    assert (await store.entries()).keys() == {"there", "gone", "mine", "learned"}
+
+
+async def test_what_waits_when_another_takes_over_is_never_stored(store: Store) -> None:
+    writers = await with_a_past(store)
+    with store.failing():
+        for deed in DEEDS.values():
+            deed(writers)
+        await writers.answered(1)
+    # It may have got in before the other.
+    await store.take_over()
+    before = await held(store)
+    writers.commit(2, entry("mine"))
+    await ended(writers.journal)
+    await writers.journal.close()
+    assert writers.answers[1:] == [(2, writers.journal.error)]
+    assert await held(store) == before
+
+
+async def test_who_was_taken_over_may_close_and_nobody_waits_for_room(store: Store) -> None:
+    writers = Writers(store, bound=2)
+    await store.take_over()
+    for number in range(3):
+        writers.journal.store_entry(entry(f"key-{number}"))
+    await writers.journal.close()
+    await ended(writers.journal)
+    await asyncio.wait_for(writers.journal.wait_for_room(), 5)
     assert await store.entries() == {}

@@ -9,6 +9,7 @@ import pytest
 from gossip.asgi import Message, Receive, Scope, Send
 from gossip.core.errors import ConfigurationError
 from gossip.runtime.application import NodeApplication
+from gossip.runtime.ports import EpochOver
 from tests.support.runtime import until
 
 
@@ -19,6 +20,7 @@ class Life:
         self.calls: list[str] = []
         self.error = error
         self.failure = asyncio.Event()
+        self.taken_over: Exception | None = None
 
     async def prepare(self) -> None:
         self.calls.append("prepare")
@@ -30,6 +32,8 @@ class Life:
 
     async def wait_failed(self) -> None:
         await self.failure.wait()
+        if self.taken_over is not None:
+            raise self.taken_over
 
     async def finish(self) -> None:
         self.calls.append("finish")
@@ -122,8 +126,12 @@ async def test_a_signal_reaches_the_server_after_the_node_finished() -> None:
         signal.signal(signal.SIGTERM, before)
 
 
-async def test_a_failed_node_ends_the_server() -> None:
+@pytest.mark.parametrize("taken_over", [None, EpochOver(1, 2)])
+async def test_a_failed_node_ends_the_server(
+    taken_over: Exception | None, capsys: pytest.CaptureFixture[str]
+) -> None:
     host = Host(Life())
+    host.life.taken_over = taken_over
     ended: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _: ended.append(number))
     try:
@@ -136,6 +144,8 @@ async def test_a_failed_node_ends_the_server() -> None:
         await living
     finally:
         signal.signal(signal.SIGTERM, before)
+    line = "" if taken_over is None else f"gossipnode: {taken_over}\n"
+    assert capsys.readouterr().err == line
 
 
 async def test_without_a_lifespan_requests_hear_what_to_use() -> None:

@@ -12,9 +12,11 @@ from gossip.core.effects import Dial, Effect, Send
 from gossip.core.entries import Entry
 from gossip.core.errors import ConfigurationError, WriteRefused, WriteUnanswered
 from gossip.core.events import (
+    CommitFailed,
     Event,
     FrameReceived,
     LinkId,
+    RequestId,
     Restored,
     Started,
     StopRequested,
@@ -22,7 +24,7 @@ from gossip.core.events import (
 )
 from gossip.core.members import PeerRecord
 from gossip.runtime.engine import Engine, Parts, running
-from gossip.runtime.ports import Hub
+from gossip.runtime.ports import EpochOver, Hub
 from tests.support.runtime import (
     MemoryJournal,
     MemoryWire,
@@ -38,23 +40,28 @@ SLICES = ((Entry("a", 1, b"1"), Entry("b", 1, b"2")), (Entry("c", 1, b"3"),))
 
 
 class MemoryPast:
-    """Two slices of entries and a peer; notes the threads that read it."""
+    """Two slices of entries and a peer; notes what is asked of it, and by which threads."""
 
     def __init__(self) -> None:
         self.threads: set[int] = set()
+        self.asked: list[str] = []
 
     def entries(self) -> Iterator[tuple[Entry, ...]]:
         for entries in SLICES:
-            self.threads.add(threading.get_ident())
+            self._note("entries")
             yield entries
 
     def peers(self) -> tuple[PeerRecord, ...]:
-        self.threads.add(threading.get_ident())
+        self._note("peers")
         return (PEER,)
 
     def begin_life(self, wall: int) -> tuple[int, int]:
-        self.threads.add(threading.get_ident())
+        self._note("life")
         return 7, 5
+
+    def _note(self, asked: str) -> None:
+        self.threads.add(threading.get_ident())
+        self.asked.append(asked)
 
 
 class UnreadablePast(MemoryPast):
@@ -115,6 +122,11 @@ async def test_the_store_is_read_by_one_thread_and_never_by_the_loop(world: Worl
     await world.engine.prepare()
     assert len(world.past.threads) == 1
     assert threading.get_ident() not in world.past.threads
+
+
+async def test_the_node_is_taken_over_before_anything_is_read(world: World) -> None:
+    await world.engine.prepare()
+    assert world.past.asked == ["life", "entries", "entries", "peers"]
 
 
 async def test_a_writer_before_the_start_is_refused(world: World) -> None:
@@ -261,3 +273,44 @@ async def test_a_journal_that_ends_by_a_bug_ends_the_node() -> None:
     assert [line["event"] for line in logs] == ["node_failed"]
     assert StopRequested() in world.node.events
     assert world.ended == ["lock"]
+
+
+async def test_who_is_taken_over_ends_without_leaving_and_says_so_in_one_line() -> None:
+    world = World()
+    await world.start()
+    wire = MemoryWire()
+    world.engine.hub.opened(wire)
+    world.journal.held = True
+    write = asyncio.create_task(world.engine.port.write("k", b"1"))
+    await until(lambda: world.journal.waiting)
+    over = EpochOver(1, 2)
+    with capture_logs() as logs:
+        world.journal.refuse(str(over))
+        world.journal.fail(over)
+        with pytest.raises(EpochOver):
+            await asyncio.wait_for(world.engine.wait_failed(), 5)
+        assert not world.engine.ready
+        await world.engine.finish()
+    assert world.engine.error is over
+    assert logs == [{"event": "epoch_over", "log_level": "error", "detail": str(over)}]
+    assert world.node.events[-1] == CommitFailed((RequestId(1),), str(over))
+    assert StopRequested() not in world.node.events
+    assert wire.closed_with is not None
+    assert world.journal.closed
+    assert world.ended == ["lock"]
+    assert running() is None
+    write.cancel()
+
+
+async def test_who_is_taken_over_while_it_stops_does_not_leave() -> None:
+    world = World()
+    await world.start()
+    world.journal.held = True
+    write = asyncio.create_task(world.engine.port.write("k", b"1"))
+    await until(lambda: world.journal.waiting)
+    finishing = asyncio.create_task(world.engine.finish())
+    await asyncio.sleep(0)
+    world.journal.fail(EpochOver(1, 2))
+    await finishing
+    assert StopRequested() not in world.node.events
+    assert isinstance(write.exception(), WriteUnanswered)

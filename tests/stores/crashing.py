@@ -11,16 +11,14 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import django
 
 DIES_IN = 3
 WRITES = 5
-ACTS = (
-    *("upsert_entries", "delete_tombstones", "raise_clock_floor", "upsert_peers"),
-    *("delete_peers", "raise_incarnation"),
-)
+ACTS = ("advance_node", "upsert_entries", "delete_tombstones", "upsert_peers", "delete_peers")
 """What a transaction does, by the names of the journal's functions, in their order."""
 STEPS = (
     "begin",
@@ -40,12 +38,12 @@ def main(step: str) -> None:
 
     prepare_directory(settings.GOSSIP.data_dir)
     prepare_database()
-    begin_life("me", 1)
+    life = begin_life("me", 1)
     reach = _Reach(step)
     for act in ACTS:
         setattr(journal, act, reach.around(getattr(journal, act), act))
     reach.replace_transaction(journal)
-    asyncio.run(_write(journal.DatabaseJournal, reach))
+    asyncio.run(_write(partial(journal.DatabaseJournal, epoch=life.epoch), reach))
 
 
 class _Reach:
@@ -65,9 +63,9 @@ class _Reach:
     def around(self, act: Callable[..., Any], name: str) -> Callable[..., Any]:
         """The act, with a step before and one behind it."""
 
-        def stepped(*args: Any) -> Any:
+        def stepped(*args: Any, **options: Any) -> Any:
             self.at(f"before {name}")
-            result = act(*args)
+            result = act(*args, **options)
             self.at(f"behind {name}")
             return result
 

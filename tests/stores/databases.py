@@ -11,6 +11,8 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
+from gossip.models import NodeRow
+
 ALIAS = "node"
 
 
@@ -49,15 +51,23 @@ def every_connection(pragma: str) -> Iterator[None]:
 
 
 @contextmanager
-def locked(file: Path) -> Iterator[None]:
-    """Another program writes to the database and does not come to an end."""
+def locked(file: Path) -> Iterator[sqlite3.Connection]:
+    """Another program writes to the database and does not come to an end. Yields its connection."""
     other = sqlite3.connect(file, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        yield
+        yield other
     finally:
         other.rollback()
         other.close()
+
+
+def node_row(alias: str) -> NodeRow:
+    """What is persisted of the node. Closes the connection, because any thread may ask."""
+    try:
+        return NodeRow.objects.using(alias).get()
+    finally:
+        connections[alias].close()
 
 
 async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:

@@ -11,9 +11,9 @@ from gossip.core.config import Limits
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import ConfigurationError
 from gossip.stores.archive import BATCH, ArchiveFault, Taken, read, written
-from gossip.stores.loading import load_entries
+from gossip.stores.loading import begin_life, load_entries
 from gossip.stores.migrating import prepare_database
-from gossip.stores.rows import upsert_entries
+from gossip.stores.rows import stored_epoch, upsert_entries
 from tests.stores.databases import database_at
 
 LATEST = 10**13
@@ -137,3 +137,13 @@ def test_nothing_is_exported_of_a_database_that_is_not_there(
     with django_db_blocker.unblock(), database_at(file) as alias, missing:
         exported(alias)
     assert not file.exists()
+
+
+def test_whoever_runs_the_node_is_stopped_by_an_import_that_is_whole(alias: str) -> None:
+    epoch = begin_life("me", 1, alias=alias).epoch
+    lines = exported(alias)
+    with pytest.raises(ArchiveFault):
+        imported(alias, lines[:-1])
+    assert stored_epoch(alias) == epoch
+    imported(alias, lines)
+    assert stored_epoch(alias) == epoch + 1

@@ -3,10 +3,12 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -15,12 +17,14 @@ from structlog.testing import capture_logs
 from gossip.core.entries import Entry
 from gossip.core.events import RequestId
 from gossip.core.members import PeerRecord
+from gossip.runtime.ports import EpochOver
 from gossip.stores import journal as module
 from gossip.stores.journal import DatabaseJournal
 from gossip.stores.loading import begin_life, load_entries
-from tests.stores.databases import every_connection, locked, until
+from gossip.stores.rows import upsert_entries
+from tests.stores.databases import every_connection, locked, node_row, until
 
-Fault = Callable[[Path], AbstractContextManager[None]]
+Fault = Callable[[Path], AbstractContextManager[object]]
 
 FAULTS: dict[str, tuple[Fault, str]] = {
     "read-only": (lambda _: every_connection("PRAGMA query_only = ON"), "readonly"),
@@ -37,6 +41,14 @@ def large(key: str, version: int = 1) -> Entry:
 async def stored(alias: str) -> dict[str, Entry]:
     batches = await asyncio.to_thread(lambda: list(load_entries(alias=alias)))
     return {entry.key: entry for batch in batches for entry in batch}
+
+
+def execute(alias: str, sql: str) -> None:
+    try:
+        with connections[alias].cursor() as cursor:
+            cursor.execute(sql)
+    finally:
+        connections[alias].close()
 
 
 class Answers:
@@ -57,11 +69,18 @@ class Answers:
         await until(lambda: len(self) >= count)
 
 
+async def opened(alias: str, answers: Answers, bound: int = module.BOUND) -> DatabaseJournal:
+    """The journal of a new life."""
+    life = await asyncio.to_thread(begin_life, "me", 1, alias=alias)
+    return DatabaseJournal(
+        answers.took, answers.refused, epoch=life.epoch, alias=alias, bound=bound
+    )
+
+
 @asynccontextmanager
 async def running(alias: str) -> AsyncIterator[tuple[DatabaseJournal, Answers]]:
-    await asyncio.to_thread(begin_life, "me", 1, alias=alias)
     answers = Answers()
-    journal = DatabaseJournal(answers.took, answers.refused, alias=alias)
+    journal = await opened(alias, answers)
     try:
         yield journal, answers
     finally:
@@ -86,7 +105,7 @@ async def test_a_fault_is_told_and_got_over(alias: str, file: Path, name: str) -
         journal.commit(RequestId(2), large("mine", 2), 600)
         await answers.wait(2)
         assert answers.committed == [2]
-    assert (await asyncio.to_thread(begin_life, "me", 1, alias=alias)).clock_floor == 600
+    assert (await asyncio.to_thread(node_row, alias)).clock_floor == 600
 
 
 async def test_a_disk_that_fills_up_refuses_what_no_longer_fits(alias: str) -> None:
@@ -178,8 +197,7 @@ async def test_room_comes_when_half_of_the_bound_is_written(
     monkeypatch.setattr(module, "BATCH", 1)
     monkeypatch.setattr(module, "GATHER", 3_600.0)
     answers = Answers()
-    await asyncio.to_thread(begin_life, "me", 1, alias=alias)
-    journal = DatabaseJournal(answers.took, answers.refused, alias=alias, bound=4)
+    journal = await opened(alias, answers, bound=4)
     for number in range(4):
         journal.store_entry(Entry(f"key-{number}", 1, b"1"))
     left = []
@@ -231,9 +249,8 @@ async def test_a_bug_of_ours_leaves_no_writer_waiting(alias: str) -> None:
 
 
 async def test_after_a_bug_of_ours_nothing_piles_up_and_nobody_waits_for_room(alias: str) -> None:
-    await asyncio.to_thread(begin_life, "me", 1, alias=alias)
     answers = Answers()
-    journal = DatabaseJournal(answers.took, answers.refused, alias=alias, bound=2)
+    journal = await opened(alias, answers, bound=2)
     journal.commit(RequestId(1), Entry("no such version", 2**63, b"1"), 1)
     await answers.wait(1)
     for number in range(3):
@@ -242,6 +259,85 @@ async def test_after_a_bug_of_ours_nothing_piles_up_and_nobody_waits_for_room(al
     assert journal.backlog == 0
     await asyncio.wait_for(journal.wait_for_room(), 5)
     await journal.close()
+
+
+async def test_who_takes_over_waits_for_a_transaction_under_way_and_finds_what_it_stored(
+    alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.databases[alias]["OPTIONS"], "timeout", 60)
+    within, go_on = threading.Event(), threading.Event()
+
+    def upsert(*arguments: Any) -> None:
+        within.set()
+        assert go_on.wait(10)
+        upsert_entries(*arguments)
+
+    monkeypatch.setattr(module, "upsert_entries", upsert)
+    async with running(alias) as (journal, answers):
+        journal.commit(RequestId(1), Entry("k", 1, b"1"), 1)
+        await asyncio.to_thread(within.wait, 10)
+        taking_over = asyncio.create_task(asyncio.to_thread(begin_life, "me", 1, alias=alias))
+        journal.commit(RequestId(2), Entry("late", 1, b"1"), 1)
+        # The other can only wait: it is the store that makes it.
+        done, _ = await asyncio.wait((taking_over,), timeout=0.1)
+        assert not done
+        go_on.set()
+        await taking_over
+        found = await stored(alias)
+        assert "k" in found
+        await answers.wait(2)
+        # The second transaction came before the other or behind it, and was found or refused.
+        assert answers.committed == [1, 2] if "late" in found else [1]
+        assert await stored(alias) == found
+
+
+async def test_a_transaction_that_begins_while_another_takes_over_stores_nothing(
+    alias: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.databases[alias]["OPTIONS"], "timeout", 60)
+    async with running(alias) as (journal, answers):
+        with locked(file) as other:
+            other.execute("UPDATE gossip_node SET epoch = epoch + 1")
+            journal.commit(RequestId(1), Entry("k", 1, b"1"), 1)
+            await until(lambda: journal._in_flight is not None)
+            other.commit()
+        await answers.wait(1)
+        with pytest.raises(EpochOver, match="the epoch is 2, ours was 1"):
+            await journal.wait_ended()
+    assert await stored(alias) == {}
+
+
+async def test_a_restored_database_is_another_process_as_well(alias: str) -> None:
+    async with running(alias) as (journal, answers):
+        await asyncio.to_thread(execute, alias, "DELETE FROM gossip_node")
+        journal.commit(RequestId(1), Entry("k", 1, b"1"), 1)
+        with pytest.raises(EpochOver, match="the epoch is gone, ours was 1"):
+            await journal.wait_ended()
+    assert list(answers.failed) == [1]
+
+
+async def test_what_is_lost_when_the_epoch_is_over_is_not_an_error_of_the_store(
+    alias: str,
+) -> None:
+    with capture_logs() as logs:
+        async with running(alias) as (journal, _):
+            await asyncio.to_thread(begin_life, "me", 1, alias=alias)
+            journal.store_entry(Entry("k", 1, b"1"))
+            with pytest.raises(EpochOver):
+                await journal.wait_ended()
+    assert logs == []
+
+
+async def test_an_idle_journal_whose_store_fails_learns_that_its_epoch_is_over(
+    alias: str, file: Path
+) -> None:
+    async with running(alias) as (journal, answers):
+        with locked(file):
+            journal.commit(RequestId(1), Entry("k", 1, b"1"), 1)
+            await answers.wait(1)
+        await asyncio.to_thread(begin_life, "me", 1, alias=alias)
+        with pytest.raises(EpochOver):
+            await asyncio.wait_for(journal.wait_ended(), 10)
 
 
 async def test_the_time_to_commit_is_measured(alias: str) -> None:
@@ -263,19 +359,19 @@ from gossip.stores.journal import DatabaseJournal
 from gossip.stores.loading import begin_life, load_entries
 from gossip.stores.migrating import prepare_database, prepare_directory
 
-async def write_and_die(number):
+async def write_and_die(number, epoch):
     die = lambda requests: os.kill(os.getpid(), signal.SIGKILL)
-    journal = DatabaseJournal(die, lambda requests, detail: os._exit(1))
+    journal = DatabaseJournal(die, lambda requests, detail: os._exit(1), epoch=epoch)
     journal.commit(number, Entry(f"key-{number}", 1, b"1"), number)
     await asyncio.sleep(60)
 
 prepare_directory(settings.GOSSIP.data_dir)
 prepare_database()
-begin_life("me", 1)
+life = begin_life("me", 1)
 for number in range(20):
     child = os.fork()
     if not child:
-        asyncio.run(write_and_die(number))
+        asyncio.run(write_and_die(number, life.epoch))
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 print(sum(len(batch) for batch in load_entries()))
 """

@@ -2,12 +2,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import connections, transaction
 from structlog.testing import capture_logs
 
 from gossip.core.entries import Entry
 from gossip.core.errors import ConfigurationError
 from gossip.stores.loading import Life, begin_life, load_entries, load_peers
+from gossip.stores.migrating import prepare_database
 from gossip.stores.rows import upsert_entries
 
 
@@ -43,16 +45,37 @@ def test_each_batch_may_be_loaded_by_another_thread(alias: str) -> None:
 
 
 def test_an_incarnation_is_the_wall_time_or_one_more_than_the_last(alias: str) -> None:
-    assert begin_life("me", 1_000, alias=alias) == Life(1_000, 0)
-    assert begin_life("me", 1_000, alias=alias) == Life(1_001, 0)
-    assert begin_life("me", 900, alias=alias) == Life(1_002, 0)
-    assert begin_life("me", 5_000, alias=alias) == Life(5_000, 0)
+    incarnations = [begin_life("me", wall, alias=alias)[0] for wall in (1_000, 1_000, 900, 5_000)]
+    assert incarnations == [1_000, 1_001, 1_002, 5_000]
+
+
+def test_the_epoch_is_one_more_in_each_life_whatever_the_clock_and_the_name(alias: str) -> None:
+    lives = [("me", 1_000), ("me", 900), ("you", 10**15), ("me", 1)]
+    epochs = [begin_life(name, wall, most_ahead=10, alias=alias).epoch for name, wall in lives]
+    assert epochs == [1, 2, 3, 4]
+
+
+def test_of_many_first_lives_at_once_no_two_have_the_same_epoch(
+    alias: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.databases[alias]["OPTIONS"], "timeout", 60)
+    with ThreadPoolExecutor(8) as pool:
+        lives = list(pool.map(lambda _: begin_life("me", 1_000, alias=alias), range(8)))
+    assert sorted(life.epoch for life in lives) == list(range(1, 9))
+    assert sorted(life.incarnation for life in lives) == list(range(1_000, 1_008))
+
+
+def test_a_node_of_a_release_without_epochs_keeps_what_it_has(empty: str) -> None:
+    call_command("migrate", "gossip", "0001", database=empty, verbosity=0)
+    execute(empty, "INSERT INTO gossip_node VALUES (1, 'me', 5000, 700)")
+    prepare_database(alias=empty)
+    assert begin_life("me", 1_000, alias=empty) == Life(5_001, 700, 1)
 
 
 def test_m1_a_life_begun_under_a_clock_that_was_set_back_is_forgotten(alias: str) -> None:
     begin_life("me", 90_000, alias=alias)
-    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(90_001, 0)
-    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(1_000, 0)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(90_001, 0, 2)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(1_000, 0, 3)
 
 
 def test_a_renamed_node_keeps_its_data_and_says_so(alias: str) -> None:

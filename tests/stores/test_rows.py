@@ -1,20 +1,20 @@
 from itertools import permutations
 
 import pytest
-from django.db import connections, transaction
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.members import PeerRecord
-from gossip.stores.loading import begin_life, load_entries, load_peers
+from gossip.stores.loading import Life, begin_life, load_entries, load_peers
 from gossip.stores.rows import (
+    advance_node,
     delete_peers,
     entry_from_row,
     entry_to_row,
-    raise_clock_floor,
-    raise_incarnation,
+    stored_epoch,
     upsert_entries,
     upsert_peers,
 )
@@ -111,20 +111,21 @@ def test_forgetting_a_peer_leaves_the_others(alias: str) -> None:
     assert [peer.node_id for peer in load_peers(alias=alias)] == ["b"]
 
 
-def test_the_clock_floor_only_rises(alias: str) -> None:
-    begin_life("me", 1, alias=alias)
-    with transaction.atomic(using=alias):
-        raise_clock_floor(alias, 500)
-        raise_clock_floor(alias, 400)
-    assert begin_life("me", 2, alias=alias).clock_floor == 500
+def test_the_clock_floor_and_the_incarnation_only_rise(alias: str) -> None:
+    epoch = begin_life("me", 1, alias=alias).epoch
+    for clock_floor, incarnation in ((500, 0), (400, 700), (0, 600)):
+        assert advance_node(alias, epoch, clock_floor=clock_floor, incarnation=incarnation)
+    assert begin_life("me", 2, alias=alias) == Life(701, 500, epoch + 1)
 
 
-def test_the_incarnation_only_rises(alias: str) -> None:
-    begin_life("me", 1, alias=alias)
-    with transaction.atomic(using=alias):
-        raise_incarnation(alias, 500)
-        raise_incarnation(alias, 400)
-    assert begin_life("me", 2, alias=alias).incarnation == 501
+def test_a_node_of_another_epoch_is_left_as_it_is(alias: str) -> None:
+    assert not advance_node(alias, 0, clock_floor=500)
+    assert stored_epoch(alias) is None
+    epoch = begin_life("me", 1, alias=alias).epoch
+    for other in (epoch - 1, epoch + 1):
+        assert not advance_node(alias, other, clock_floor=500, incarnation=500)
+    assert stored_epoch(alias) == epoch
+    assert begin_life("me", 2, alias=alias) == Life(2, 0, epoch + 1)
 
 
 def test_the_database_sorts_keys_as_python_does(alias: str) -> None:

@@ -159,6 +159,13 @@ class NodeProcess:
 
         eventually(ready, within=within)
 
+    def wait_ended(self, within: float = 10.0) -> int:
+        """Return the exit code once it has ended by itself."""
+        process = self._running
+        code = process.wait(within)
+        NodeProcess.running.pop(process.pid, None)
+        return code
+
     def signal_stop(self) -> None:
         """Tell it to end in order (SIGTERM), and do not wait."""
         self._running.send_signal(signal.SIGTERM)

@@ -9,7 +9,7 @@ LOCK := $(if $(shell command -v flock),flock Makefile)
 
 # Checks and tests start from defaults, whatever the shell has set for a node.
 NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
-	HOST NODE_ID NODE_STATE_FILE PORT PUBLIC_URL
+	DATABASE_URL HOST NODE_ID NODE_STATE_FILE PORT PUBLIC_URL
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
@@ -23,7 +23,7 @@ run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others fr
 
 # One worker for each core of a small machine; a file stays together, for its cluster's sake.
 WORKERS ?= 2
-test: venv-dev chromium ## Run the whole suite; ARGS are passed to pytest
+test: venv-dev chromium postgresql ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: venv-dev ## Formatting, lint, types, migrations, deployment checks
@@ -73,21 +73,23 @@ clean: ## Remove the virtual environment and caches, not the nodes' data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The status page is tested in Debian's Chromium. Without it these tests say that they did not run.
-.PHONY: chromium
-chromium:
-	@command -v chromium > /dev/null && exit; \
+# The status page is tested in Debian's Chromium, and the store on Debian's PostgreSQL, of which the
+# tests run a server of their own. Without them these tests say that they did not run.
+.PHONY: chromium postgresql
+chromium postgresql:
+	@found() { command -v $@ || ls -d /usr/lib/$@/*/bin/initdb; }; \
+	found > /dev/null 2>&1 && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		echo "installing chromium"; \
+		echo "installing $@"; \
 		apt-get -qq update && DEBIAN_FRONTEND=noninteractive \
-			apt-get -qq install --no-install-recommends chromium > /dev/null; \
+			apt-get -qq install --no-install-recommends $@ > /dev/null; \
 	fi; \
-	command -v chromium > /dev/null || echo "NOT TESTED in a browser: chromium is missing"
+	found > /dev/null 2>&1 || echo "NOT TESTED with $@: it is missing"
 
 # A copy of what was installed last, kept in the environment, tells whether to install again.
 .PHONY: venv-runtime venv-dev
 venv-runtime: WANTED := requirements.txt
-venv-dev: WANTED := requirements.txt requirements-dev.txt
+venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-dev.txt
 venv-runtime venv-dev:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	@$(LOCK) sh -ec ' \

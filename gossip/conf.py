@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from gossip import variables as names
 from gossip.core.addresses import names_loopback
 from gossip.core.config import Config
+from gossip.database_url import Database
 from gossip.kinds import HostRule, in_header
 from gossip.loopback import is_loopback
 from gossip.variables import VARIABLES, Variable, describe_variables
@@ -70,6 +71,8 @@ class NodeSettings:
     """Absolute. Not opened here."""
     data_dir: Path
     """`GOSSIP_DATA_DIR`, absolute. Not created here."""
+    database: Database | None = field(repr=False)
+    """`DATABASE_URL`; None: SQLite in `data_dir`. See `gossip.databases`."""
     api_tokens: frozenset[str] = field(repr=False)
     """`GOSSIP_API_TOKENS`; empty: writes from loopback only."""
     cors_origins: frozenset[str]
@@ -165,6 +168,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         node_id=read(names.NODE_ID),
         node_state_file=None if state_file is None else cwd / state_file,
         data_dir=cwd / read(names.GOSSIP_DATA_DIR),
+        database=read(names.DATABASE_URL),
         api_tokens=frozenset(read(names.GOSSIP_API_TOKENS)),
         cors_origins=frozenset(read(names.GOSSIP_CORS_ORIGINS)),
         extra_hosts=read(names.GOSSIP_ALLOWED_HOSTS),

@@ -10,16 +10,18 @@ database refuses would hold up every write behind it.
 
 from django.db import models
 
+from gossip.columns import AnyText, Words
+
 
 class EntryRow(models.Model):
     """One entry of the replicated state (E1), with its hashes, so that a start computes none."""
 
-    key = models.TextField(primary_key=True)
+    key = AnyText(primary_key=True)
     version = models.BigIntegerField(help_text="Greater wins; by custom the writer's milliseconds.")
     value = models.TextField(null=True, help_text="Compact JSON text; empty (NULL) is a tombstone.")
     expires_at = models.BigIntegerField("expires at", null=True, help_text="Milliseconds (E6).")
     timestamp = models.BigIntegerField(help_text="Milliseconds of the writer's clock.")
-    origin = models.TextField(null=True, help_text="Node id of the writer.")
+    origin = AnyText(null=True, help_text="Node id of the writer.")
     value_hash = models.BinaryField(
         "value hash", help_text="SHA-256 of the canonical value; empty for a tombstone."
     )
@@ -33,21 +35,21 @@ class EntryRow(models.Model):
         verbose_name_plural = "entries"
 
     def __str__(self) -> str:
-        return self.key
+        return str(self.key)
 
 
 class PeerRow(models.Model):
     """One member remembered across restarts (M7)."""
 
-    node_id = models.TextField("node id", primary_key=True)
-    public_key = models.TextField("public key")
-    gossip_endpoint = models.TextField(
+    node_id = AnyText("node id", primary_key=True)
+    public_key = AnyText("public key")
+    gossip_endpoint = AnyText(
         "gossip endpoint", null=True, help_text="Empty (NULL): it cannot be dialed."
     )
-    api_endpoint = models.TextField("API endpoint", null=True)
-    region = models.TextField()
-    capabilities = models.JSONField(help_text="A list of words.")
-    version = models.TextField(help_text="Version of its software.")
+    api_endpoint = AnyText("API endpoint", null=True)
+    region = AnyText()
+    capabilities = Words(help_text="A list of words.")
+    version = AnyText(help_text="Version of its software.")
     incarnation = models.BigIntegerField(help_text="0 for a plain peer, which has none.")
     last_seen = models.BigIntegerField("last seen", help_text="Milliseconds of our clock.")
 
@@ -57,7 +59,7 @@ class PeerRow(models.Model):
         verbose_name_plural = "peers"
 
     def __str__(self) -> str:
-        return self.node_id
+        return str(self.node_id)
 
 
 class NodeRow(models.Model):
@@ -66,7 +68,7 @@ class NodeRow(models.Model):
     ONLY = 1
 
     id = models.SmallIntegerField(primary_key=True, default=ONLY, editable=False)
-    node_id = models.TextField("node id")
+    node_id = AnyText("node id")
     incarnation = models.BigIntegerField(help_text="Greater in every life of the node (M1).")
     clock_floor = models.BigIntegerField(
         "clock floor", help_text="Milliseconds: the wall time persisted last (E2)."
@@ -81,4 +83,4 @@ class NodeRow(models.Model):
         verbose_name_plural = "node"
 
     def __str__(self) -> str:
-        return self.node_id
+        return str(self.node_id)

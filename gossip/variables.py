@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from gossip import kinds
 from gossip.core.config import Limits
 from gossip.core.errors import ConfigurationError
+from gossip.database_url import postgres
 from gossip.kinds import Kind, Unfit
 
 T_co = TypeVar("T_co", covariant=True)
@@ -224,6 +225,14 @@ GOSSIP_DATA_DIR = Variable(
     default="data/<PORT>",
     description="Directory of the database, the generated keys and the lock.",
     source="several nodes start from one checkout",
+)
+DATABASE_URL = Variable(
+    name="DATABASE_URL",
+    kind=kinds.optional(postgres()),
+    unset="SQLite, in `GOSSIP_DATA_DIR`",
+    description="PostgreSQL database of this node, and of no other.",
+    source="a node needs no server",
+    secret=True,
 )
 GOSSIP_API_TOKENS = Variable(
     name="GOSSIP_API_TOKENS",

@@ -8,11 +8,12 @@ from django.utils.functional import SimpleLazyObject
 
 from gossip.conf import load
 from gossip.core.errors import ConfigurationError
+from gossip.databases import settings_of
 from gossip.secret import secret_key
-from gossip.stores.sqlite import Connection
 
 try:
     GOSSIP = load(os.environ, Path.cwd())
+    DATABASES = {"default": settings_of(GOSSIP.database, GOSSIP.data_dir)}
 except ConfigurationError as error:
     # manage.py, daphne and uvicorn all end with this line and exit code 1, without a traceback.
     raise SystemExit(f"gossipnode: {error}") from None
@@ -66,21 +67,6 @@ TEMPLATES = [
 # Served by `gossipnode.static_files` from where the apps have them.
 STATIC_URL = "/static/"
 
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": GOSSIP.data_dir / "gossip.sqlite3",
-        "OPTIONS": {
-            # FULL: a commit survives the loss of power (E7); it costs 0.3 ms.
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-            # A transaction that reads first and then writes would fail beside another writer
-            # instead of waiting for it.
-            "transaction_mode": "IMMEDIATE",
-            "timeout": 5,
-            "factory": Connection,
-        },
-    }
-}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Who administers. Sessions are signed cookies: no table grows. Cookies

@@ -1,13 +1,38 @@
 """Rules of the whole suite."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+from pytest_django import DjangoDbBlocker
+
+from tests.support.postgres import Postgres, postgres
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest test first: else one worker would be busy with it when the others are done."""
     items.sort(key=lambda item: item.path.name != "test_soak.py")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    """A server of this process's own. Who stops it starts it again."""
+    with postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_url(postgres_server: Postgres, django_db_blocker: DjangoDbBlocker) -> str:
+    """A database with its tables, for one test after the other."""
+    from django.core.management import call_command
+
+    # Models, which Django has to be set up for.
+    from tests.stores.databases import database_on
+
+    url = postgres_server.url(postgres_server.new_database())
+    with django_db_blocker.unblock(), database_on(url) as alias:
+        call_command("migrate", database=alias, verbosity=0)
+    return url
 
 
 @pytest.hookimpl(trylast=True)

@@ -55,7 +55,10 @@ class Journal(Protocol):
     """
 
     def commit(self, request: RequestId, entry: Entry, clock_floor: int) -> None:
-        """Make a local write durable, then call back `committed` or `failed` with its request."""
+        """Make a local write durable, then call back `committed` or `failed` with its request.
+
+        Neither before the store tells which it was, where the connection to it broke meanwhile.
+        """
 
     def store_entry(self, entry: Entry) -> None:
         """Write behind, coalesced by key. Kept and tried again while the store fails."""

@@ -84,6 +84,7 @@ def read(
             # The lock of the data directory says nothing of a node that has another directory and
             # the same database. It would not see what is read in, and write over it.
             end_epoch(alias)
+            _take_time(alias)
             for batch in _batches(lines, limits, latest):
                 taken.newer += upsert_entries(alias, batch)
                 taken.entries += len(batch)
@@ -156,6 +157,13 @@ def _expect_end(numbered: Iterator[tuple[int, bytes]]) -> None:
 
 def _lines(*objects: msgspec.Struct) -> bytes:
     return msgspec.json.Encoder().encode_lines(objects)
+
+
+def _take_time(alias: str) -> None:
+    """Let a server wait in our transaction for lines that come slowly."""
+    if connections[alias].vendor == "postgresql":
+        with connections[alias].cursor() as cursor:
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
 def _must_exist(alias: str) -> None:

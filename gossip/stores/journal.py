@@ -14,6 +14,11 @@ When a transaction fails, the writers are told at once, and the backlog is tried
 next local write, after a delay that doubles, and when the journal closes. With no backlog an empty
 transaction is tried in its place, so that a store which works again is noticed on an idle node.
 
+A server can go away while a transaction is committed, and then nobody knows whether it was. Its
+writers are told nothing, and the same transaction, which changes nothing where it was, is tried
+until that is known. Any other that finds the server gone, perhaps since long ago, is tried once
+more at once, on a new connection.
+
 Every transaction first looks whether the epoch of our life is still the node's. Where it is not,
 another process has taken over: the transaction is rolled back, the journal ends, and nothing is
 tried again.
@@ -24,7 +29,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from time import monotonic
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 from django.db import Error as DatabaseFailure
@@ -76,10 +81,6 @@ class _Group(NamedTuple):
     last: bool
     """The journal was closing when this group was taken: it is not tried again."""
 
-    @property
-    def requests(self) -> tuple[RequestId, ...]:
-        return tuple(write.request for write in self.writes)
-
 
 class DatabaseJournal:
     """Implements `gossip.runtime.ports.Journal`. Create it in the event loop, after `begin_life`.
@@ -116,11 +117,14 @@ class DatabaseJournal:
         self._writes: list[_Write] = []
         self._backlog = Backlog()
         self._in_flight: _Group | None = None
+        self._in_doubt = False
         self._due = 0.0
         self._retry = RETRY_FIRST
         self._closing = False
         self._over = False
         self._ended_by: Exception | None = None
+        self._committing: Any = None
+        """The driver's connection, once it was told all but to commit."""
         # A daemon: a disk that never answers must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
         self._thread.start()
@@ -245,6 +249,9 @@ class DatabaseJournal:
                 if wait is not None and wait <= 0:
                     break
                 self._changed.wait(wait)
+            if self._in_flight is not None:
+                self._in_flight = self._in_flight._replace(last=self._closing)
+                return self._in_flight
             writes, self._writes = self._writes, []
             group = _Group(writes, self._backlog.take(BATCH), self._closing)
             probes = self.error is not None and not self._closing
@@ -254,14 +261,34 @@ class DatabaseJournal:
 
     def _write(self, group: _Group) -> bool:
         try:
-            self._transact(group)
+            self._attempt(group)
         except DatabaseFailure as error:
-            # A new connection for the next try: nothing of a broken one is trusted.
-            connections[self._alias].close()
-            self._rolled_back(group, str(error) or type(error).__name__)
+            self._not_stored(group, str(error) or type(error).__name__)
             return False
         self._durable(group)
         return True
+
+    def _attempt(self, group: _Group) -> None:
+        connection = connections[self._alias]
+        before = connection.connection
+        self._committing = None
+        try:
+            self._transact(group)
+        except DatabaseFailure:
+            stale = self._lost(before)
+            self._in_doubt |= self._lost(self._committing)
+            # A new connection for the next try: nothing of a broken one is trusted.
+            connection.close()
+            if not stale:
+                raise
+            self._attempt(group)
+
+    def _lost(self, driver: Any) -> bool:
+        """Whether this connection of the driver broke, if it is one; Django may have another."""
+        connection = connections[self._alias]
+        return driver is not None and not (
+            connection.connection is driver and connection.is_usable()
+        )
 
     def _transact(self, group: _Group) -> None:
         learned = group.learned
@@ -284,6 +311,7 @@ class DatabaseJournal:
                 upsert_peers(self._alias, kept)
             if forgotten:
                 delete_peers(self._alias, forgotten)
+            self._committing = connections[self._alias].connection
 
     def _durable(self, group: _Group) -> None:
         if self.error is not None:
@@ -291,6 +319,7 @@ class DatabaseJournal:
             log.info("journal_recovered")
         with self._changed:
             self._in_flight = None
+            self._in_doubt = False
             self._retry = RETRY_FIRST
         if group.learned.size:
             self._call_back(self._watch_room)
@@ -298,22 +327,30 @@ class DatabaseJournal:
             self._call_back(group.learned.renewal.kept)
         if group.writes:
             self.commit_seconds.observe(monotonic() - group.writes[0].since)
-            self._call_back(self._committed, group.requests)
+            self._call_back(self._committed, tuple(write.request for write in group.writes))
 
-    def _rolled_back(self, group: _Group, detail: str) -> None:
+    def _not_stored(self, group: _Group, detail: str) -> None:
         with self._changed:
-            self._backlog.put_back(group.learned)
-            self._in_flight = None
+            if self._in_doubt:
+                # Those behind need not wait for it.
+                writes, self._writes = self._writes, []
+            else:
+                writes = group.writes
+                self._backlog.put_back(group.learned)
+                self._in_flight = None
             self._due = monotonic() + self._retry
             self._retry = min(self._retry * 2, RETRY_LAST)
         if self.error is None:
             log.error("journal_failing", detail=detail, backlog=self.backlog)
         self.error = detail
-        if group.writes:
-            self._call_back(self._failed, group.requests, detail)
+        self._refuse(writes, detail)
+
+    def _refuse(self, writes: list[_Write], detail: str) -> None:
+        if writes:
+            self._call_back(self._failed, tuple(write.request for write in writes), detail)
 
     def _end(self) -> None:
-        """Answer everybody: unless all could be written, some still wait."""
+        """Answer everybody that can be: unless all could be written, some still wait."""
         epoch_over = isinstance(self._ended_by, EpochOver)
         with self._changed:
             self._over = True
@@ -321,11 +358,10 @@ class DatabaseJournal:
                 self.error = str(self._ended_by)
             elif not self._closing:
                 self.error = self.error or ENDED
-            waiting = [*(self._in_flight.writes if self._in_flight else ()), *self._writes]
-            self._writes = []
-        if waiting:
-            requests = tuple(write.request for write in waiting)
-            self._call_back(self._failed, requests, self.error or ENDED)
+            waiting, self._writes = self._writes, []
+            if self._in_flight is not None and not self._in_doubt:
+                waiting = self._in_flight.writes + waiting
+        self._refuse(waiting, self.error or ENDED)
         # Who has taken over learns all of it as we did.
         if self.backlog and not epoch_over:
             log.error("journal_lost_learned", count=self.backlog, detail=self.error)

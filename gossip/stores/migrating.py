@@ -7,6 +7,7 @@ migrates at the same time, then `prepare_database`.
 import tempfile
 from pathlib import Path
 
+import structlog
 from django.core.management import call_command
 from django.db import Error as DatabaseFailure
 from django.db import connections
@@ -15,6 +16,8 @@ from django.db.migrations.executor import MigrationExecutor
 
 from gossip.core.errors import ConfigurationError
 from gossip.stores.loading import unusable
+
+log = structlog.get_logger("gossip")
 
 
 def prepare_directory(data_dir: Path) -> None:
@@ -40,12 +43,28 @@ def prepare_database(*, alias: str = "default") -> None:
     """
     connection = connections[alias]
     try:
+        if connection.vendor == "postgresql":
+            _check_server(connection)
         if _is_behind(connection):
             _migrate(connection)
     except DatabaseFailure as error:
         raise unusable(alias, error) from error
     finally:
         connection.close()
+
+
+def _check_server(connection: BaseDatabaseWrapper) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('server_encoding'), current_setting('synchronous_commit'),"
+            " current_setting('fsync')"
+        )
+        encoding, synchronous, fsync = cursor.fetchone()
+    if encoding != "UTF8":
+        # It would refuse keys of other scripts, and with them all that is written together.
+        raise unusable(connection.alias, f"its encoding is {encoding} and must be UTF8")
+    if "off" in {synchronous, fsync}:
+        log.warning("database_not_durable", synchronous_commit=synchronous, fsync=fsync)
 
 
 def _is_behind(connection: BaseDatabaseWrapper) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from django.db import connections
 from django.db.models import F
 
+from gossip.columns import escaped, refuses_nul
 from gossip.core.entries import Entry, restored
 from gossip.core.members import PeerRecord
 from gossip.models import NodeRow, PeerRow
@@ -65,14 +66,20 @@ def upsert_entries(alias: str, entries: Iterable[Entry]) -> int:
 
     Returns how many were new or greater.
     """
+    rows = [entry_to_row(entry) for entry in entries]
+    if not rows:
+        return 0
+    if refuses_nul(connections[alias]):
+        rows = [_without_nul(row) for row in rows]
     with connections[alias].cursor() as cursor:
-        cursor.executemany(_UPSERT, [entry_to_row(entry) for entry in entries])
+        cursor.executemany(_UPSERT, rows)
         return int(cursor.rowcount)
 
 
 def delete_tombstones(alias: str, tombstones: Iterable[Entry]) -> None:
     """Remove these tombstones where nothing greater took their place."""
-    rows = [(tombstone.key, tombstone.version) for tombstone in tombstones]
+    keep = escaped if refuses_nul(connections[alias]) else str
+    rows = [(keep(tombstone.key), tombstone.version) for tombstone in tombstones]
     with connections[alias].cursor() as cursor:
         cursor.executemany(
             "DELETE FROM gossip_entry WHERE key = %s AND version <= %s AND value IS NULL", rows
@@ -149,6 +156,13 @@ def entry_from_row(row: EntryTuple) -> Entry:
 def peer_from_row(row: dict[str, Any]) -> PeerRecord:
     """The member of these `PEER_COLUMNS`. Raises `msgspec.ValidationError` on a damaged row."""
     return msgspec.convert(row, PeerRecord)
+
+
+def _without_nul(row: EntryTuple) -> EntryTuple:
+    """As `gossip.columns` keeps it. JSON text, which is the value, has no such character."""
+    key, version, value, expires_at, timestamp, origin, value_hash, entry_hash = row
+    origin = None if origin is None else escaped(origin)
+    return escaped(key), version, value, expires_at, timestamp, origin, value_hash, entry_hash
 
 
 def _damage(row: tuple[object, ...]) -> str | None:

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,7 +17,7 @@ from gossip.runtime.ports import Committed, EpochOver, Failed, Journal
 from gossip.stores.journal import DatabaseJournal
 from gossip.stores.loading import begin_life, load_entries, load_peers
 from gossip.stores.migrating import prepare_database
-from tests.stores.databases import database_at, locked, node_row, until
+from tests.stores.databases import database_at, emptied, locked, locked_on, node_row, until
 
 
 class Store(Protocol):
@@ -45,16 +46,13 @@ class Store(Protocol):
 
 
 class DatabaseStore:
-    def __init__(self, file: Path, alias: str) -> None:
-        self._file = file
+    def __init__(self, alias: str, failing: Callable[[], AbstractContextManager[object]]) -> None:
         self._alias = alias
+        self.failing = failing
         self._epoch = begin_life("me", 1, alias=alias).epoch
 
     def open(self, committed: Committed, failed: Failed, bound: int) -> Journal:
         return DatabaseJournal(committed, failed, epoch=self._epoch, alias=self._alias, bound=bound)
-
-    def failing(self) -> AbstractContextManager[object]:
-        return locked(self._file)
 
     async def take_over(self) -> None:
         self._epoch = (await asyncio.to_thread(begin_life, "me", 1, alias=self._alias)).epoch
@@ -96,12 +94,18 @@ class Writers:
         await until(lambda: len(self.answers) >= count)
 
 
-@pytest.fixture(params=["database"])
-def store(tmp_path: Path, django_db_blocker: DjangoDbBlocker) -> Iterator[Store]:
-    file = tmp_path / "gossip.sqlite3"
-    with django_db_blocker.unblock(), database_at(file) as alias:
-        prepare_database(alias=alias)
-        yield DatabaseStore(file, alias)
+@pytest.fixture(params=["sqlite", "postgres"])
+def store(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[Store]:
+    with django_db_blocker.unblock(), ExitStack() as opened:
+        if request.param == "sqlite":
+            file: Path = request.getfixturevalue("tmp_path") / "gossip.sqlite3"
+            alias = opened.enter_context(database_at(file))
+            prepare_database(alias=alias)
+            yield DatabaseStore(alias, partial(locked, file))
+        else:
+            url: str = request.getfixturevalue("postgres_url")
+            alias = opened.enter_context(emptied(url))
+            yield DatabaseStore(alias, partial(locked_on, url))
 
 
 def entry(key: str, version: int = 1, value: bytes | None = b"1") -> Entry:

@@ -5,7 +5,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from gossip.stores.migrating import prepare_database
-from tests.stores.databases import database_at
+from tests.stores.databases import database_at, emptied
 
 
 @pytest.fixture
@@ -25,3 +25,17 @@ def alias(empty: str) -> str:
     """The alias of a database as a first start finds it."""
     prepare_database(alias=empty)
     return empty
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest) -> str:
+    """Likewise, of each kind of database."""
+    alias: str = request.getfixturevalue("alias" if request.param == "sqlite" else "on_postgres")
+    return alias
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Likewise, on a server."""
+    with django_db_blocker.unblock(), emptied(postgres_url) as alias:
+        yield alias

@@ -1,4 +1,4 @@
-"""A SQLite database of a test's own, with the settings of the real one, and ways to break it."""
+"""A database of a test's own, with the settings of the real one, and ways to break it."""
 
 import asyncio
 import sqlite3
@@ -7,11 +7,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 
-from gossip.models import NodeRow
+from gossip.database_url import postgres
+from gossip.databases import settings_of
+from gossip.models import EntryRow, NodeRow, PeerRow
 
 ALIAS = "node"
 
@@ -33,6 +36,31 @@ def database_at(file: Path, *, timeout: float = 0.05) -> Iterator[str]:
         connections[ALIAS].close()
         del connections[ALIAS]
         del connections.databases[ALIAS]
+
+
+@contextmanager
+def database_on(url: str, *, timeout: str = "50ms") -> Iterator[str]:
+    """Make `ALIAS` stand for this database of a server. Yields the alias."""
+    database = postgres().read(url)
+    settings = settings_of(database, Path())
+    options = settings["OPTIONS"]
+    options["options"] += f" -c lock_timeout={timeout}"
+    connections.databases[ALIAS] = connections.databases["default"] | settings
+    try:
+        yield ALIAS
+    finally:
+        connections[ALIAS].close()
+        del connections[ALIAS]
+        del connections.databases[ALIAS]
+
+
+@contextmanager
+def emptied(url: str, *, timeout: str = "50ms") -> Iterator[str]:
+    """Likewise, with all tables of a first start."""
+    with database_on(url, timeout=timeout) as alias:
+        for model in (EntryRow, PeerRow, NodeRow):
+            model.objects.using(alias).all().delete()
+        yield alias
 
 
 @contextmanager
@@ -60,6 +88,15 @@ def locked(file: Path) -> Iterator[sqlite3.Connection]:
     finally:
         other.rollback()
         other.close()
+
+
+@contextmanager
+def locked_on(url: str) -> Iterator[psycopg.Connection]:
+    """Likewise, on a server."""
+    with psycopg.connect(url) as other:
+        other.execute("LOCK TABLE gossip_node IN ACCESS EXCLUSIVE MODE")
+        yield other
+        other.rollback()
 
 
 def node_row(alias: str) -> NodeRow:

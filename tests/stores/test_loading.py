@@ -19,24 +19,24 @@ def execute(alias: str, sql: str) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 7])
-def test_every_entry_is_loaded_once_in_the_order_of_keys(alias: str, count: int) -> None:
+def test_every_entry_is_loaded_once_in_the_order_of_keys(either: str, count: int) -> None:
     entries = [Entry(f"key-{number}", 1, b"0") for number in range(count)]
-    upsert_entries(alias, reversed(entries))
-    batches = list(load_entries(batch=3, alias=alias))
+    upsert_entries(either, reversed(entries))
+    batches = list(load_entries(batch=3, alias=either))
     assert [entry for batch in batches for entry in batch] == entries
     assert all(1 <= len(batch) <= 3 for batch in batches)
 
 
-def test_tombstones_are_loaded_and_no_hash_is_computed(alias: str) -> None:
-    upsert_entries(alias, [Entry("gone", 2, None, timestamp=5, origin="me")])
-    ((gone,),) = load_entries(alias=alias)
+def test_tombstones_are_loaded_and_no_hash_is_computed(either: str) -> None:
+    upsert_entries(either, [Entry("gone", 2, None, timestamp=5, origin="me")])
+    ((gone,),) = load_entries(alias=either)
     assert gone.deleted
     assert (gone._value_hash, gone._hash) == (b"", Entry("gone", 2, None).hash)
 
 
-def test_each_batch_may_be_loaded_by_another_thread(alias: str) -> None:
-    upsert_entries(alias, [Entry(key, 1, b"0") for key in "abc"])
-    batches = load_entries(batch=1, alias=alias)
+def test_each_batch_may_be_loaded_by_another_thread(either: str) -> None:
+    upsert_entries(either, [Entry(key, 1, b"0") for key in "abc"])
+    batches = load_entries(batch=1, alias=either)
     keys = []
     for _ in range(3):
         with ThreadPoolExecutor(1) as pool:
@@ -44,14 +44,14 @@ def test_each_batch_may_be_loaded_by_another_thread(alias: str) -> None:
     assert keys == ["a", "b", "c"]
 
 
-def test_an_incarnation_is_the_wall_time_or_one_more_than_the_last(alias: str) -> None:
-    incarnations = [begin_life("me", wall, alias=alias)[0] for wall in (1_000, 1_000, 900, 5_000)]
+def test_an_incarnation_is_the_wall_time_or_one_more_than_the_last(either: str) -> None:
+    incarnations = [begin_life("me", wall, alias=either)[0] for wall in (1_000, 1_000, 900, 5_000)]
     assert incarnations == [1_000, 1_001, 1_002, 5_000]
 
 
-def test_the_epoch_is_one_more_in_each_life_whatever_the_clock_and_the_name(alias: str) -> None:
+def test_the_epoch_is_one_more_in_each_life_whatever_the_clock_and_the_name(either: str) -> None:
     lives = [("me", 1_000), ("me", 900), ("you", 10**15), ("me", 1)]
-    epochs = [begin_life(name, wall, most_ahead=10, alias=alias).epoch for name, wall in lives]
+    epochs = [begin_life(name, wall, most_ahead=10, alias=either).epoch for name, wall in lives]
     assert epochs == [1, 2, 3, 4]
 
 
@@ -72,22 +72,22 @@ def test_a_node_of_a_release_without_epochs_keeps_what_it_has(empty: str) -> Non
     assert begin_life("me", 1_000, alias=empty) == Life(5_001, 700, 1)
 
 
-def test_m1_a_life_begun_under_a_clock_that_was_set_back_is_forgotten(alias: str) -> None:
-    begin_life("me", 90_000, alias=alias)
-    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(90_001, 0, 2)
-    assert begin_life("me", 1_000, most_ahead=89_000, alias=alias) == Life(1_000, 0, 3)
+def test_m1_a_life_begun_under_a_clock_that_was_set_back_is_forgotten(either: str) -> None:
+    begin_life("me", 90_000, alias=either)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=either) == Life(90_001, 0, 2)
+    assert begin_life("me", 1_000, most_ahead=89_000, alias=either) == Life(1_000, 0, 3)
 
 
-def test_a_renamed_node_keeps_its_data_and_says_so(alias: str) -> None:
-    upsert_entries(alias, [Entry("k", 1, b"0")])
-    begin_life("old", 1_000, alias=alias)
+def test_a_renamed_node_keeps_its_data_and_says_so(either: str) -> None:
+    upsert_entries(either, [Entry("k", 1, b"0")])
+    begin_life("old", 1_000, alias=either)
     with capture_logs() as logs:
-        assert begin_life("new", 900, alias=alias).incarnation == 1_001
-        begin_life("new", 900, alias=alias)
+        assert begin_life("new", 900, alias=either).incarnation == 1_001
+        begin_life("new", 900, alias=either)
     assert [(line["event"], line["before"], line["now"]) for line in logs] == [
         ("node_id_changed", "old", "new")
     ]
-    assert list(load_entries(alias=alias)) == [(Entry("k", 1, b"0"),)]
+    assert list(load_entries(alias=either)) == [(Entry("k", 1, b"0"),)]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from django.db import connections
 
 from gossip.core.errors import ConfigurationError
 from gossip.stores.loading import begin_life, load_entries
@@ -57,13 +56,3 @@ def test_a_database_that_another_program_keeps_locked(empty: str, file: Path) ->
         pytest.raises(ConfigurationError, match=r"gossip\.sqlite3 cannot be used: .*locked"),
     ):
         prepare_database(alias=empty)
-
-
-def test_the_database_of_a_server_is_left_to_the_operator(
-    empty: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    connection = connections[empty]
-    monkeypatch.setattr(connection, "vendor", "postgresql")
-    with pytest.raises(ConfigurationError, match=r"run `python manage\.py migrate`"):
-        prepare_database(alias=empty)
-    assert connection.introspection.table_names() == []

@@ -53,41 +53,43 @@ def test_an_entry_comes_back_as_it_was_with_its_hashes(entry: Entry) -> None:
     assert (back._value_hash, back._hash) == (entry.value_hash, entry.hash)
 
 
-@pytest.mark.parametrize("key", ["K", "k", " k", "ä", "a\u0308", "a\x00b", "%s", "'", "😀"])
-def test_keys_are_kept_byte_by_byte(alias: str, key: str) -> None:
+@pytest.mark.parametrize(
+    "key", ["K", "k", " k", "ä", "a\u0308", "a\x00b", "\x00", "a\x01\x00\x01\x02", "%s", "'", "😀"]
+)
+def test_keys_are_kept_byte_by_byte(either: str, key: str) -> None:
     others = [Entry(other, 1, b"0") for other in ("a", "b", "a\x00c")]
-    upsert_entries(alias, [*others, Entry(key, 1, b"1")])
-    assert sorted(entry.key for entry in stored(alias)) == sorted([key, "a", "b", "a\x00c"])
-    assert [entry.value for entry in stored(alias) if entry.key == key] == [b"1"]
+    upsert_entries(either, [*others, Entry(key, 1, b"1")])
+    assert sorted(entry.key for entry in stored(either)) == sorted([key, "a", "b", "a\x00c"])
+    assert [entry.value for entry in stored(either) if entry.key == key] == [b"1"]
 
 
-def test_the_greater_of_two_stays_whichever_comes_first(alias: str) -> None:
+def test_the_greater_of_two_stays_whichever_comes_first(either: str) -> None:
     pairs = list(permutations(range(len(ASCENDING)), 2))
     keyed = [
         [replace(ASCENDING[place], key=f"{first}-{second}") for place in (first, second)]
         for first, second in pairs
     ]
-    upsert_entries(alias, [first for first, _ in keyed])
-    upsert_entries(alias, [second for _, second in keyed])
-    assert {entry.key: entry for entry in stored(alias)} == {
+    upsert_entries(either, [first for first, _ in keyed])
+    upsert_entries(either, [second for _, second in keyed])
+    assert {entry.key: entry for entry in stored(either)} == {
         f"{first}-{second}": keyed[number][second > first]
         for number, (first, second) in enumerate(pairs)
     }
 
 
-def test_equal_versions_are_decided_by_the_value_hash(alias: str) -> None:
+def test_equal_versions_are_decided_by_the_value_hash(either: str) -> None:
     rivals = [Entry("k", 5, str(number).encode()) for number in range(20)]
-    upsert_entries(alias, rivals)
-    assert stored(alias) == [max(rivals, key=lambda entry: entry.value_hash)]
+    upsert_entries(either, rivals)
+    assert stored(either) == [max(rivals, key=lambda entry: entry.value_hash)]
 
 
-def test_the_same_entry_again_changes_nothing(alias: str) -> None:
-    upsert_entries(alias, [Entry("k", 5, b"1", timestamp=1)])
-    upsert_entries(alias, [Entry("k", 5, b"1", timestamp=2)])
-    assert [entry.timestamp for entry in stored(alias)] == [1]
+def test_the_same_entry_again_changes_nothing(either: str) -> None:
+    upsert_entries(either, [Entry("k", 5, b"1", timestamp=1)])
+    upsert_entries(either, [Entry("k", 5, b"1", timestamp=2)])
+    assert [entry.timestamp for entry in stored(either)] == [1]
 
 
-def test_a_peer_replaces_what_was_known_of_it(alias: str) -> None:
+def test_a_peer_replaces_what_was_known_of_it(either: str) -> None:
     bare = PeerRecord(node_id="b", last_seen=1)
     full = PeerRecord(
         node_id="a",
@@ -100,38 +102,53 @@ def test_a_peer_replaces_what_was_known_of_it(alias: str) -> None:
         incarnation=7,
         last_seen=9,
     )
-    upsert_peers(alias, [PeerRecord(node_id="a"), bare])
-    upsert_peers(alias, [full])
-    assert load_peers(alias=alias) == (full, bare)
+    upsert_peers(either, [PeerRecord(node_id="a"), bare])
+    upsert_peers(either, [full])
+    assert load_peers(alias=either) == (full, bare)
 
 
-def test_forgetting_a_peer_leaves_the_others(alias: str) -> None:
-    upsert_peers(alias, [PeerRecord(node_id="a"), PeerRecord(node_id="b")])
-    delete_peers(alias, ["a", "unknown"])
-    assert [peer.node_id for peer in load_peers(alias=alias)] == ["b"]
+def test_forgetting_a_peer_leaves_the_others(either: str) -> None:
+    upsert_peers(either, [PeerRecord(node_id="a"), PeerRecord(node_id="b")])
+    delete_peers(either, ["a", "unknown"])
+    assert [peer.node_id for peer in load_peers(alias=either)] == ["b"]
 
 
-def test_the_clock_floor_and_the_incarnation_only_rise(alias: str) -> None:
-    epoch = begin_life("me", 1, alias=alias).epoch
+def test_the_clock_floor_and_the_incarnation_only_rise(either: str) -> None:
+    epoch = begin_life("me", 1, alias=either).epoch
     for clock_floor, incarnation in ((500, 0), (400, 700), (0, 600)):
-        assert advance_node(alias, epoch, clock_floor=clock_floor, incarnation=incarnation)
-    assert begin_life("me", 2, alias=alias) == Life(701, 500, epoch + 1)
+        assert advance_node(either, epoch, clock_floor=clock_floor, incarnation=incarnation)
+    assert begin_life("me", 2, alias=either) == Life(701, 500, epoch + 1)
 
 
-def test_a_node_of_another_epoch_is_left_as_it_is(alias: str) -> None:
-    assert not advance_node(alias, 0, clock_floor=500)
-    assert stored_epoch(alias) is None
-    epoch = begin_life("me", 1, alias=alias).epoch
+def test_a_node_of_another_epoch_is_left_as_it_is(either: str) -> None:
+    assert not advance_node(either, 0, clock_floor=500)
+    assert stored_epoch(either) is None
+    epoch = begin_life("me", 1, alias=either).epoch
     for other in (epoch - 1, epoch + 1):
-        assert not advance_node(alias, other, clock_floor=500, incarnation=500)
-    assert stored_epoch(alias) == epoch
-    assert begin_life("me", 2, alias=alias) == Life(2, 0, epoch + 1)
+        assert not advance_node(either, other, clock_floor=500, incarnation=500)
+    assert stored_epoch(either) == epoch
+    assert begin_life("me", 2, alias=either) == Life(2, 0, epoch + 1)
 
 
-def test_the_database_sorts_keys_as_python_does(alias: str) -> None:
-    keys = ["b", "B", "a", "ä", "z", "😀", "\ufffd"]
-    upsert_entries(alias, [Entry(key, 1, b"0") for key in keys])
-    assert [entry.key for entry in stored(alias)] == sorted(keys)
+def test_the_database_sorts_keys_as_python_does(either: str) -> None:
+    keys = [
+        "b",
+        "B",
+        "a b",
+        "ab",
+        "a-c",
+        "a",
+        "ä",
+        "z",
+        "😀",
+        "\ufffd",
+        "a\x00",
+        "a\x01",
+        "a\x02",
+        "\x00",
+    ]
+    upsert_entries(either, [Entry(key, 1, b"0") for key in keys])
+    assert [entry.key for entry in stored(either)] == sorted(keys)
 
 
 def test_commits_are_flushed_to_the_disk(alias: str) -> None:

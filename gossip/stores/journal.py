@@ -263,7 +263,7 @@ class DatabaseJournal:
         try:
             self._attempt(group)
         except DatabaseFailure as error:
-            self._not_stored(group, str(error) or type(error).__name__)
+            self._not_stored(group, " ".join(str(error).split()) or type(error).__name__)
             return False
         self._durable(group)
         return True

@@ -25,18 +25,18 @@ def migrate(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def template(postgres_server: Postgres) -> str:
-    """A database with its tables, to be copied."""
+def database(postgres_server: Postgres) -> str:
+    """The name of one with its tables."""
     name = postgres_server.new_database()
     migrate(postgres_server.url(name))
     return name
 
 
 @pytest.fixture
-def settings(postgres_server: Postgres, template: str) -> dict[str, str]:
-    """Of a node with a database of its own."""
-    name = postgres_server.new_database(f"TEMPLATE {template}")
-    return SETTINGS | {"DATABASE_URL": postgres_server.url(name, "?sslmode=disable")}
+def settings(postgres_server: Postgres, database: str) -> dict[str, str]:
+    """Of a node whose database is as a first start finds it."""
+    postgres_server.execute("TRUNCATE gossip_entry, gossip_peer, gossip_node", database)
+    return SETTINGS | {"DATABASE_URL": postgres_server.url(database, "?sslmode=disable")}
 
 
 @pytest.fixture

@@ -32,8 +32,8 @@ from tests.support.waiting import eventually
 
 @pytest.fixture
 def alias(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """With the times of a real node."""
-    with django_db_blocker.unblock(), emptied(postgres_url, timeout="5s") as alias:
+    """Who waits for a lock gets it."""
+    with django_db_blocker.unblock(), emptied(postgres_url, timeout="30s") as alias:
         yield alias
 
 
@@ -78,6 +78,24 @@ def breaking(monkeypatch: pytest.MonkeyPatch, *, before: bool) -> Iterator[threa
     with monkeypatch.context() as patched:
         patched.setattr(psycopg.Connection, "commit", break_off)
         yield broken
+
+
+@contextmanager
+def setting(server: Postgres, name: str, value: str) -> Iterator[None]:
+    """Have the server run with another setting meanwhile; it takes one on a little later."""
+
+    def change(sql: str) -> None:
+        server.execute(f"ALTER SYSTEM {sql}")
+        server.execute("SELECT pg_reload_conf()")
+
+    before = server.execute(f"SHOW {name}")
+    change(f"SET {name} = {value}")
+    eventually(lambda: server.execute(f"SHOW {name}") == [(value,)])
+    try:
+        yield
+    finally:
+        change(f"RESET {name}")
+        eventually(lambda: server.execute(f"SHOW {name}") == before)
 
 
 async def test_a_write_to_a_server_that_was_restarted_since_is_taken(
@@ -253,13 +271,10 @@ def test_of_two_first_lives_at_once_the_second_waits_for_the_first(
 
 
 def test_commits_are_flushed_to_the_disk_whatever_the_default(
-    postgres_server: Postgres, django_db_blocker: DjangoDbBlocker
+    alias: str, postgres_server: Postgres
 ) -> None:
-    name = postgres_server.new_database()
-    postgres_server.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
     with (
-        django_db_blocker.unblock(),
-        database_on(postgres_server.url(name)) as alias,
+        setting(postgres_server, "synchronous_commit", "off"),
         connections[alias].cursor() as cursor,
     ):
         cursor.execute("SHOW synchronous_commit")
@@ -297,12 +312,12 @@ def test_keys_are_ordered_by_code_point_by_an_index_whatever_the_database_does(
 def test_a_database_without_tables_is_left_to_the_operator(
     postgres_server: Postgres, django_db_blocker: DjangoDbBlocker
 ) -> None:
-    name = postgres_server.new_database()
-    with django_db_blocker.unblock(), database_on(postgres_server.url(name)) as alias:
+    url = postgres_server.url("postgres")
+    with django_db_blocker.unblock(), database_on(url) as alias:
         with pytest.raises(ConfigurationError) as refusal:
             prepare_database(alias=alias)
         assert str(refusal.value) == (
-            f"the database {name} cannot be used: run `python manage.py migrate` first:"
+            "the database postgres cannot be used: run `python manage.py migrate` first:"
             " it lacks migrations"
         )
         assert connections[alias].introspection.table_names() == []
@@ -341,21 +356,3 @@ def test_a_server_that_does_not_flush_is_told_of(alias: str, postgres_server: Po
     with setting(postgres_server, "fsync", "off"), capture_logs() as logs:
         prepare_database(alias=alias)
     assert [(line["event"], line["fsync"]) for line in logs] == [("database_not_durable", "off")]
-
-
-@contextmanager
-def setting(server: Postgres, name: str, value: str) -> Iterator[None]:
-    """Have the server run with another setting meanwhile; it takes one on a little later."""
-
-    def change(sql: str) -> None:
-        server.execute(f"ALTER SYSTEM {sql}")
-        server.execute("SELECT pg_reload_conf()")
-
-    before = server.execute(f"SHOW {name}")
-    change(f"SET {name} = {value}")
-    eventually(lambda: server.execute(f"SHOW {name}") == [(value,)])
-    try:
-        yield
-    finally:
-        change(f"RESET {name}")
-        eventually(lambda: server.execute(f"SHOW {name}") == before)

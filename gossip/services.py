@@ -31,7 +31,7 @@ from gossip.core.entries import Entry
 from gossip.core.errors import EntryFault, GossipError, WriteUnanswered
 from gossip.core.stats import MemberView, Overview
 from gossip.core.values import normalise
-from gossip.runtime import engine
+from gossip.runtime import serving
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.histogram import Distribution
 from gossip.runtime.ports import NodePort
@@ -313,7 +313,7 @@ def health() -> Health:
 
 def ready() -> Readiness:
     """Whether this node can serve. Never raises: no engine is one of the reasons why not."""
-    running = engine.running()
+    running = serving.running()
     if running is None:
         return Readiness(ready=False, reasons=("no node runs in this process",))
     if running.port.ready:
@@ -322,7 +322,7 @@ def ready() -> Readiness:
 
 
 def _port() -> NodePort:
-    running = engine.running()
+    running = serving.running()
     if running is None:
         raise NoEngine
     return running.port

@@ -11,7 +11,7 @@ import django
 from django.conf import settings
 
 from gossip.core.errors import ConfigurationError
-from gossip.runtime import daphne_command, engine, logs
+from gossip.runtime import daphne_command, logs, serving
 from gossip.runtime.application import NodeApplication
 from gossip.runtime.ports import Hub
 from gossip.transport.routing import own_origins, websocket_application
@@ -36,7 +36,7 @@ from gossipnode.static_files import StaticFiles  # noqa: E402
 
 
 def _hub() -> Hub | None:
-    running = engine.running()
+    running = serving.running()
     return None if running is None else running.hub
 
 

@@ -9,8 +9,8 @@ from pytest_django import DjangoDbBlocker
 from gossip.conf import NodeSettings, load
 from gossip.core.errors import ConfigurationError, WriteRefused
 from gossip.launch import Launch, start, stop
-from gossip.runtime.engine import running
 from gossip.runtime.ports import EpochOver
+from gossip.runtime.serving import running
 from gossip.stores.loading import begin_life
 from gossip.stores.lock import EngineLock
 

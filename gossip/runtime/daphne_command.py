@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import structlog
 
 from gossip.core.errors import ConfigurationError
-from gossip.runtime import engine, memory
+from gossip.runtime import memory, serving
 from gossip.runtime.application import NodeApplication
 
 KNOWN: Final = ((4, 2, 3), (5,))
@@ -98,7 +98,7 @@ def _run_beside(application: NodeApplication) -> None:
         await application.lifecycle.prepare()
         memory.freeze()
         await application.lifecycle.begin()
-        if (node := engine.running()) is not None:
+        if (node := serving.running()) is not None:
             node.add_reason(UNPROTECTED)
 
     def failed(failure: "Failure") -> None:

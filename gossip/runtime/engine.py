@@ -1,7 +1,7 @@
 """The life of one node in one process.
 
     prepare   begin a new life, load the state in slices          the port is bound meanwhile
-    begin     the node starts: bootstrap peers are dialed         `running()` finds the engine
+    begin     the node starts: bootstrap peers are dialed         `serving.running()` finds it
     finish    writes answered, `leave` sent, links closed, journal flushed, lock released
 
 `finish` works from every state, and any number of times. When the node fails by a bug of ours, or
@@ -23,6 +23,7 @@ from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused
 from gossip.core.events import Restored, Started
 from gossip.core.members import PeerRecord
+from gossip.runtime import serving
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.in_process import InProcessPort
@@ -192,7 +193,7 @@ class Engine:
         """Start the node; the port that its peers dial is bound."""
         if self._started is None:
             raise RuntimeError("the engine is not prepared")
-        _register(self)
+        serving.register(self)
         self._prepared.start(self._started)
         self._running = asyncio.create_task(self._prepared.run())
         self._running.add_done_callback(self._part_ended)
@@ -238,7 +239,7 @@ class Engine:
                 await self._end_driver(self._driver)
         finally:
             self._parts.release()
-            _unregister(self)
+            serving.unregister(self)
             if self.error is None and self._running is not None:
                 _log.info("stopped")
 
@@ -263,24 +264,3 @@ class Engine:
 
 async def _in(thread: concurrent.futures.Executor, call: Callable[[], T]) -> T:
     return await asyncio.get_running_loop().run_in_executor(thread, call)
-
-
-_engine: Engine | None = None
-
-
-def running() -> Engine | None:
-    """The engine of this process, from `begin` until it has finished."""
-    return _engine
-
-
-def _register(engine: Engine) -> None:
-    global _engine  # noqa: PLW0603  # a process is one node; views and consumers find it here
-    if _engine is not None:
-        raise RuntimeError("this process runs a node already")
-    _engine = engine
-
-
-def _unregister(engine: Engine) -> None:
-    global _engine  # noqa: PLW0603
-    if _engine is engine:
-        _engine = None

@@ -10,27 +10,41 @@ from django.conf import settings
 from django.test import override_settings
 
 from gossip.api.handler import ApiHandler
-from gossip.runtime import engine
+from gossip.runtime import serving
+from gossip.runtime.ports import Hub
 from tests.support.fake_port import FakePort
 
 Configure: TypeAlias = Callable[..., httpx.AsyncClient]
 
 
-class FakeEngine:
-    """As much of an engine as services look at."""
+class FakeNode:
+    """What serves, without anything behind its port."""
 
     def __init__(self, port: FakePort) -> None:
         self.port = port
+        self.reasons: tuple[str, ...] = ()
+
+    @property
+    def hub(self) -> Hub:
+        raise NotImplementedError("nobody dials this node")
+
+    def add_reason(self, reason: str) -> None:
+        self.reasons += (reason,)
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[FakePort]:
+async def node() -> AsyncIterator[FakeNode]:
     """A running node."""
-    fake = FakePort()
-    running = cast("engine.Engine", FakeEngine(fake))
-    engine._register(running)
+    fake = FakeNode(FakePort())
+    serving.register(fake)
     yield fake
-    engine._unregister(running)
+    serving.unregister(fake)
+
+
+@pytest.fixture
+def port(node: FakeNode) -> FakePort:
+    """Its port."""
+    return node.port
 
 
 @pytest.fixture

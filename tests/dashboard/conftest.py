@@ -1,5 +1,5 @@
 """The page's handler, with a dictionary for a node."""
 
-from tests.api.conftest import client, configure, port
+from tests.api.conftest import client, configure, node, port
 
-__all__ = ["client", "configure", "port"]
+__all__ = ["client", "configure", "node", "port"]

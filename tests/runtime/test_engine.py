@@ -23,8 +23,9 @@ from gossip.core.events import (
     WriteRequested,
 )
 from gossip.core.members import PeerRecord
-from gossip.runtime.engine import Engine, Parts, running
+from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import EpochOver, Hub
+from gossip.runtime.serving import running
 from tests.support.runtime import (
     MemoryJournal,
     MemoryWire,

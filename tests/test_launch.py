@@ -42,13 +42,13 @@ def lock_is_free(settings: NodeSettings) -> bool:
 async def test_a_node_keeps_its_identity_and_its_state(settings: NodeSettings) -> None:
     engine = await start(settings)
     written = await engine.port.write("k", b'{"a":1}')
-    first = engine.port.overview().me
+    first = (await engine.port.overview()).me
     await stop(engine)
     assert running() is None
 
     engine = await start(settings)
-    second = engine.port.overview().me
-    assert engine.port.get("k") == written
+    second = (await engine.port.overview()).me
+    assert await engine.port.get("k") == written
     assert second.node_id == first.node_id
     assert second.incarnation > first.incarnation
     await stop(engine)
@@ -67,7 +67,7 @@ async def test_a_node_that_is_taken_over_ends_and_loses_nothing_that_it_acknowle
         await asyncio.wait_for(old.wait_failed(), 5)
     await stop(old)
     new = await start(settings)
-    assert new.port.get("k") == written
+    assert await new.port.get("k") == written
     await stop(new)
 
 

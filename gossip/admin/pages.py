@@ -151,7 +151,7 @@ def _answer(
     template, status, found = f"gossip/admin/{page.name}.html", 200, dict[str, Any]()
     try:
         found = context()
-    except (services.NoEngine, TimeoutError) as error:
+    except (services.NoEngine, services.Unavailable) as error:
         template, status, found = "gossip/admin/no_node.html", 503, {"message": str(error)}
     shared = admin.site.each_context(request) | {"title": page.title}
     return TemplateResponse(request, template, shared | found, status=status)

@@ -1,7 +1,7 @@
 """What all views have in common."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -10,11 +10,15 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from gossip import services
 from gossip.api import errors
 from gossip.api.access import CHALLENGE, WriteAccess
 from gossip.api.responses import empty
 
 Handler: TypeAlias = Callable[..., Awaitable[HttpResponseBase]]
+
+FRESH: Final = 2.0
+"""Seconds. What the node said so lately counts as said now."""
 
 
 class NodeView(APIView):
@@ -28,6 +32,8 @@ class NodeView(APIView):
     permission_classes = (WriteAccess,)
     parser_classes = ()
     renderer_classes = (JSONRenderer,)
+    tells_age = True
+    """Whether reading this is reading what the node said, so that it may be old."""
 
     async def dispatch(  # type: ignore[override]  # Django awaits the views of a class like this
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -39,6 +45,8 @@ class NodeView(APIView):
             handler = self._handler(request.method or "")
             self.initial(self.request, *args, **kwargs)
             response = await handler(request, *args, **kwargs)
+            if self.tells_age and request.method in {"GET", "HEAD"}:
+                _tell_age(response)
         except errors.EXPECTED as error:
             response = self.handle_exception(error)
         if request.method == "HEAD":
@@ -69,3 +77,10 @@ class NodeView(APIView):
             raise MethodNotAllowed(method)
         handler: Handler = getattr(self, method.lower())
         return handler
+
+
+def _tell_age(response: HttpResponseBase) -> None:
+    """Say for how long nobody has known this to be true (RFC 9111, 5.1)."""
+    age = services.stale_for()
+    if age > FRESH:
+        response.headers["Age"] = str(int(age))

@@ -22,9 +22,10 @@ class PeersView(NodeView):
 
     async def get(self, request: HttpRequest) -> HttpResponseBase:
         status = requests.one_of(request, "status", (*STATUSES, "all"), "active")
-        peers = [_peer(view) for view in services.members(None if status == "all" else status)]
+        members = await services.amembers(None if status == "all" else status)
+        peers = [_peer(view) for view in members]
         if status in {"active", "all"}:
-            peers.insert(0, _this_node())
+            peers.insert(0, await _this_node())
         return success(peers=peers)
 
 
@@ -32,7 +33,7 @@ class StatsView(NodeView):
     """`GET /gossip/stats`."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        state = services.health()
+        state = await services.ahealth()
         watchers = services.watch_counts()
         return success(stats=shapes.stats(state.overview, state.peers, watchers))
 
@@ -41,14 +42,15 @@ class HealthView(NodeView):
     """`GET /gossip/health`."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        return success(health=shapes.health(services.health()))
+        return success(health=shapes.health(await services.ahealth()))
 
 
 class OldPeersView(NodeView):
     """`GET /p2p/peers`, deprecated."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        peers = [shapes.old_peer(view.record, view.status) for view in services.members("active")]
+        members = await services.amembers("active")
+        peers = [shapes.old_peer(view.record, view.status) for view in members]
         return success(headers=_deprecated("/gossip/peers"), peers=peers)
 
 
@@ -56,7 +58,7 @@ class OldStatsView(NodeView):
     """`GET /p2p/stats`, deprecated."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        state = services.health()
+        state = await services.ahealth()
         port = settings.GOSSIP.port
         stats = {
             "activePeers": state.peers.active,
@@ -70,12 +72,16 @@ class OldStatsView(NodeView):
 class AliveView(NodeView):
     """`GET /healthz`: the process answers."""
 
+    tells_age = False
+
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         return success(alive=True)
 
 
 class ReadyView(NodeView):
     """`GET /readyz`: the node can serve."""
+
+    tells_age = False
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         state = services.ready()
@@ -85,8 +91,8 @@ class ReadyView(NodeView):
         return failure(503, message, headers=RETRY_AFTER, reasons=state.reasons)
 
 
-def _this_node() -> shapes.Peer:
-    now = services.overview()
+async def _this_node() -> shapes.Peer:
+    now = await services.aoverview()
     return shapes.peer(now.me, "active", now.heartbeats_sent)
 
 

@@ -23,8 +23,8 @@ class DataView(NodeView):
 
     async def get(self, request: HttpRequest) -> HttpResponseBase:
         page = requests.page(request)
-        found = services.slices(prefix=page.prefix, after=page.after, limit=page.limit)
-        return stream(b'{"success":true,"data":{', found, _value_member, b"}}")
+        found = services.aslices(prefix=page.prefix, after=page.after, limit=page.limit)
+        return await stream(b'{"success":true,"data":{', found, _value_member, b"}}")
 
     async def post(self, request: HttpRequest) -> HttpResponseBase:
         wanted = requests.write(request)
@@ -38,7 +38,7 @@ class KeyView(NodeView):
 
     async def get(self, request: HttpRequest, key: str) -> HttpResponseBase:
         name = services.checked_key(requests.key_in_path(request, key))
-        entry = services.get(name)
+        entry = await services.aget(name)
         if entry is None or entry.value is None:
             status = 200 if settings.GOSSIP.compat_missing_200 else 404
             return failure(status, str(services.UnknownKey(name)))
@@ -64,7 +64,7 @@ class AsideView(NodeView):
     """`/gossip/aside`: versions of the future that wait for their time (E4)."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        return success(aside=[_waiting(entry) for entry in services.aside()])
+        return success(aside=[_waiting(entry) for entry in await services.aaside()])
 
 
 class AsideKeyView(NodeView):
@@ -82,9 +82,9 @@ class StateView(NodeView):
     """`/gossip/state`, from which peers pull (A4)."""
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
-        # Without a turn for others in between, so that the count fits the snapshot.
-        now = services.overview()
-        everything = services.slices(tombstones=True)
+        # In the node's process nobody has a turn in between, so the count fits what is listed.
+        now = await services.aoverview()
+        everything = services.aslices(tombstones=True)
         head: dict[str, Any] = {
             "nodeId": now.me.node_id,
             "version": now.version,
@@ -93,7 +93,8 @@ class StateView(NodeView):
             "data": {},
         }
         opened = b'{"success":true,"state":' + _text(head).removesuffix(b"}}")
-        return stream(opened, everything, partial(_state_member, now.me.last_seen), b"}}}")
+        member = partial(_state_member, now.me.last_seen)
+        return await stream(opened, everything, member, b"}}}")
 
 
 def _written(entry: Entry) -> HttpResponseBase:

@@ -27,6 +27,8 @@ PAGE_HEADERS: Final = {
 class SchemaView(NodeView):
     """`GET /api/schema`."""
 
+    tells_age = False
+
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         body = _schema()
         return HttpResponse(
@@ -36,6 +38,8 @@ class SchemaView(NodeView):
 
 class DocsView(NodeView):
     """`GET /api/docs`."""
+
+    tells_age = False
 
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         # Late: only a node that somebody reads about pays for it.

@@ -8,7 +8,7 @@ from rest_framework.views import APIView
 
 from gossip.api.responses import failure
 from gossip.core.errors import EntryFault, GossipError, WriteRefused, WriteUnanswered
-from gossip.services import NoEngine, UnknownKey, WatchRefused
+from gossip.services import NoEngine, Unavailable, UnknownKey, WatchRefused
 
 RETRY_AFTER = {"Retry-After": "1"}
 """Seconds: a restart, a full queue and a failing disk are over in seconds or take an operator."""
@@ -42,7 +42,7 @@ def respond(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
         case WriteRefused():
             status, message = 503, f"The write was refused ({error.reason}): {error}"
             headers = RETRY_AFTER
-        case NoEngine() | WriteUnanswered() | WatchRefused():
+        case NoEngine() | Unavailable() | WriteUnanswered() | WatchRefused():
             status, headers = 503, RETRY_AFTER
         case _:
             return None

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Final, Self
+from typing import Final
 
 import msgspec
 from django.http import HttpRequest, StreamingHttpResponse
@@ -11,7 +11,7 @@ from django.http.response import HttpResponseBase
 from gossip import services
 from gossip.api import requests
 from gossip.api.base import NodeView
-from gossip.api.responses import empty, iso
+from gossip.api.responses import Begun, empty, iso
 from gossip.services import Change, ChangeKind, Watch
 
 HEARTBEAT: Final = 15.0
@@ -30,6 +30,8 @@ _text = msgspec.json.Encoder().encode
 class EventsView(NodeView):
     """`GET /gossip/events`."""
 
+    tells_age = False
+
     async def get(self, request: HttpRequest) -> HttpResponseBase:
         kinds = requests.several_of(request, "types", tuple(ChangeKind))
         events = stream(
@@ -38,7 +40,7 @@ class EventsView(NodeView):
             request.headers.get("Last-Event-ID") or None,
         )
         # Refused watchers get a status, so the watch begins before the answer does.
-        content = _Begun(await anext(events), events)
+        content = Begun(await anext(events), events)
         return StreamingHttpResponse(content, headers=HEADERS)
 
     async def head(self, _request: HttpRequest) -> HttpResponseBase:
@@ -50,10 +52,10 @@ async def stream(
 ) -> AsyncIterator[bytes]:
     """The lines of a stream that begins behind the event of the id `after`.
 
-    Raises `WatchRefused` and `NoEngine` at the first step only.
+    Raises `WatchRefused`, `Unavailable` and `NoEngine` at the first step only.
     """
     async with services.watch(kinds=kinds, prefix=prefix, after=after) as watch:
-        yield _opening(watch, after)
+        yield await _opening(watch, after)
         try:
             while True:
                 yield await _next(watch, heartbeat)
@@ -61,8 +63,8 @@ async def stream(
             yield _event("end", {"reason": ended.reason, "message": str(ended)})
 
 
-def _opening(watch: Watch, after: str | None) -> bytes:
-    me = services.overview().me
+async def _opening(watch: Watch, after: str | None) -> bytes:
+    me = (await services.aoverview()).me
     about = {"nodeId": me.node_id, "startedAt": iso(me.incarnation), "resumed": watch.resumed}
     opened = _event("hello", about, watch.start)
     if after is None or watch.resumed:
@@ -99,20 +101,3 @@ def _event(kind: str, about: object, event_id: str | None = None) -> bytes:
     # JSON text has no line breaks, which would end the line.
     named = b"" if event_id is None else b"id: %b\n" % event_id.encode()
     return named + b"event: %b\ndata: %b\n\n" % (kind.encode(), _text(about))
-
-
-class _Begun:
-    """An iterator of which the first item was taken already."""
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._first: bytes | None = first
-        self._rest = rest
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first is None:
-            return await anext(self._rest)
-        first, self._first = self._first, None
-        return first

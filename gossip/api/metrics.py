@@ -7,7 +7,7 @@ Prometheus wants: seconds and bytes.
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from prometheus_client import CollectorRegistry, Metric
 
-    from gossip.core.stats import Overview
+    from gossip.core.stats import MemberView, Overview
     from gossip.services import Distribution, Vitals
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -55,45 +55,67 @@ class MetricsView(NodeView):
     async def get(self, _request: HttpRequest) -> HttpResponseBase:
         from prometheus_client import generate_latest
 
-        body = generate_latest(_registry())
+        body = generate_latest(_registry(await _read())) + generate_latest(_process())
         length = {"Content-Length": str(len(body))}
         return HttpResponse(body, content_type=CONTENT_TYPE, headers=length)
 
 
-@functools.cache
-def _registry() -> CollectorRegistry:
+class _Reading(NamedTuple):
+    """All that is told of the node."""
+
+    now: Overview
+    members: list[MemberView]
+    vitals: Vitals
+
+
+async def _read() -> _Reading:
+    return _Reading(await services.aoverview(), await services.amembers(), await services.avitals())
+
+
+def _registry(reading: _Reading) -> CollectorRegistry:
     # Not at the top: nodes that nobody monitors do not pay for it.
+    from prometheus_client import CollectorRegistry
+
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Node(reading))
+    return registry
+
+
+@functools.cache
+def _process() -> CollectorRegistry:
     from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Node())
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
 
 
 class _Node:
-    """A collector of `prometheus_client`."""
+    """A collector of `prometheus_client`, which cannot wait: all was read before."""
+
+    def __init__(self, reading: _Reading) -> None:
+        self._reading = reading
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: names are not checked against each other, all are made here."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        now = services.overview()
-        yield from _about(now)
+        now, members, vitals = self._reading
+        yield from _about(now, members)
         yield from _counted(now)
         yield from _watched()
-        yield from _around(services.vitals())
+        yield from _around(vitals)
 
 
-def _about(now: Overview) -> Iterator[Metric]:
+def _about(now: Overview, everybody: list[MemberView]) -> Iterator[Metric]:
     from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily
 
     about = {"version": __version__, "node_id": now.me.node_id, "region": now.me.region}
     yield InfoMetricFamily("gossip_node", "This node.", about)
     members = GaugeMetricFamily("gossip_members", "Other members by status.", labels=["status"])
-    known = [view.status for view in services.members()]
+    known = [view.status for view in everybody]
     for status in STATUSES:
         members.add_metric([status], known.count(status))
     yield members

@@ -85,7 +85,7 @@ class Cors(_Middleware):
             "Access-Control-Allow-Origin": origin,
             "Access-Control-Allow-Methods": METHODS,
             "Access-Control-Allow-Headers": HEADERS,
-            "Access-Control-Expose-Headers": "ETag, Retry-After",
+            "Access-Control-Expose-Headers": "Age, ETag, Retry-After",
             "Access-Control-Max-Age": PREFLIGHT_AGE,
         }
 

@@ -1,8 +1,9 @@
 """Answers: JSON bytes made by one encoder, whole or as a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
+from typing import Generic, Self, TypeVar
 
 import msgspec
 from django.http import HttpResponse, StreamingHttpResponse
@@ -13,7 +14,26 @@ CONTENT_TYPE = "application/json"
 CHUNK = 65_536
 """Bytes after which a stream hands over what it has: what Django sends in one message."""
 
+T = TypeVar("T")
+
 _encode = msgspec.json.Encoder().encode
+
+
+class Begun(Generic[T]):
+    """An iterator of which the first item was taken already: what fails there gets a status."""
+
+    def __init__(self, first: T, rest: AsyncIterator[T]) -> None:
+        self._first: T | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._first is None:
+            return await anext(self._rest)
+        first, self._first = self._first, None
+        return first
 
 
 def success(
@@ -38,11 +58,15 @@ def empty(status: int, headers: Mapping[str, str]) -> HttpResponse:
     return response
 
 
-def stream(
-    head: bytes, slices: Iterator[list[Entry]], member: Callable[[Entry], bytes], tail: bytes
+async def stream(
+    head: bytes, slices: AsyncIterator[list[Entry]], member: Callable[[Entry], bytes], tail: bytes
 ) -> StreamingHttpResponse:
-    """`head`, then the members of an object, then `tail`; the event loop is never held for long."""
-    parts = _parts(head, slices, member, tail)
+    """`head`, then the members of an object, then `tail`; the event loop is never held for long.
+
+    Raises what the first step raises; at a later one the answer breaks off.
+    """
+    first: list[Entry] = await anext(slices, [])
+    parts = _parts(head, Begun(first, slices), member, tail)
     return StreamingHttpResponse(parts, content_type=CONTENT_TYPE)
 
 
@@ -67,11 +91,11 @@ def _json(
 
 
 async def _parts(
-    head: bytes, slices: Iterator[list[Entry]], member: Callable[[Entry], bytes], tail: bytes
+    head: bytes, slices: AsyncIterator[list[Entry]], member: Callable[[Entry], bytes], tail: bytes
 ) -> AsyncIterator[bytes]:
     buffer = bytearray(head)
     separator = b""
-    for entries in slices:
+    async for entries in slices:
         for entry in entries:
             buffer += separator
             buffer += member(entry)
@@ -79,7 +103,6 @@ async def _parts(
             if len(buffer) >= CHUNK:
                 yield bytes(buffer)
                 buffer.clear()
+                # Sending need not wait for anything, so it gives nobody a turn by itself.
                 await asyncio.sleep(0)
-        # Sending need not wait for anything, so it gives nobody a turn by itself.
-        await asyncio.sleep(0)
     yield bytes(buffer + tail)

@@ -77,9 +77,12 @@ def _paths() -> Json:
                     "200": _json(
                         {"oneOf": [_success({"data": {}}), _ref("schemas", "Error")]},
                         "The value; or, where GOSSIP_COMPAT_MISSING_200 is set, that there is none",
-                        headers=_ETAG,
+                        headers=_AGE | _ETAG,
                     ),
-                    "304": {"description": "It is what `If-None-Match` names", "headers": _ETAG},
+                    "304": {
+                        "description": "It is what `If-None-Match` names",
+                        "headers": _AGE | _ETAG,
+                    },
                 },
                 errors=("400", "404", "503"),
                 parameters=[_IF_NONE_MATCH],
@@ -177,6 +180,7 @@ def _paths() -> Json:
                 {
                     "200": {
                         "description": "Text format 0.0.4",
+                        "headers": _AGE,
                         "content": {"text/plain": {"schema": {"type": "string"}}},
                     }
                 },
@@ -210,12 +214,16 @@ def _get(
     if parameters:
         more["parameters"] = list(parameters)
     return _operation(
-        tag, summary, {"200": _json(_success(answer), summary)}, errors=("400", "503"), **more
+        tag,
+        summary,
+        {"200": _json(_success(answer), summary, headers=_AGE)},
+        errors=("400", "503"),
+        **more,
     )
 
 
 def _old(summary: str, answer: Json) -> Json:
-    answers = {"200": _json(_success(answer), summary, headers=_SUPERSEDED)}
+    answers = {"200": _json(_success(answer), summary, headers=_AGE | _SUPERSEDED)}
     return _operation("old", summary, answers, errors=("400", "503"), deprecated=True)
 
 
@@ -288,6 +296,9 @@ _CONDITIONS: Final = [
     ),
     _header("If-None-Match", "Only if the key has no value", enum=["*"]),
 ]
+_AGE: Final[Json] = {
+    "Age": {"schema": _TEXT, "description": "Seconds since the node was heard of, if it was long"}
+}
 _ETAG: Final[Json] = {"ETag": {"schema": _TEXT, "description": "Version and hash of the value"}}
 _SUPERSEDED: Final[Json] = {
     "Deprecation": {"schema": _TEXT, "description": "Since when (RFC 9745)"},
@@ -309,7 +320,7 @@ _STATE: Final[Json] = {
             "nodeId": _TEXT,
             "version": _COUNT,
             "lastUpdated": _TIME,
-            "dataCount": _COUNT,
+            "dataCount": _COUNT | {"description": "Keys held when the answer began"},
             "data": {"type": "object", "additionalProperties": _ref("schemas", "Entry")},
         },
     }
@@ -342,7 +353,8 @@ def _responses() -> Json:
         ),
         "NotJson": error("The body does not come as `application/json`"),
         "NotNow": error(
-            "Not now: the disk fails, too much waits, or the node stops", headers=retry
+            "Not now: the disk fails, too much waits, the node stops or cannot be asked",
+            headers=retry,
         ),
         "NotReady": _json(
             {

@@ -1,6 +1,5 @@
 """What a visitor asked to see, and the parts of the cluster that it leads to."""
 
-import asyncio
 from typing import Final, NamedTuple
 from urllib.parse import urlencode
 
@@ -70,11 +69,10 @@ def members(query: Query, everybody: list[MemberView], now: int) -> Members:
 
 async def data(query: Query) -> Data:
     """One page of the data; others have their turn meanwhile."""
-    steps = services.slices(prefix=query.prefix, after=query.after, limit=ROWS + 1)
+    steps = services.aslices(prefix=query.prefix, after=query.after, limit=ROWS + 1)
     found: list[Entry] = []
-    for step in steps:
+    async for step in steps:
         found += step
-        await asyncio.sleep(0)
     more = len(found) > ROWS
     return Data([entry_row(entry) for entry in found[:ROWS]], found[ROWS - 1].key if more else "")
 

@@ -37,7 +37,7 @@ async def status(request: HttpRequest) -> HttpResponseBase:
         return HttpResponseNotAllowed(["GET", "HEAD"])
     try:
         context = await _context(queries.parse(request.GET))
-    except services.NoEngine:
+    except (services.NoEngine, services.Unavailable):
         return _page(request, "gossip/no_node.html", {}, 503, {"Retry-After": "1"})
     return _page(request, "gossip/status.html", context)
 
@@ -65,7 +65,7 @@ def _page(
 
 
 async def _context(query: queries.Query) -> dict[str, Any]:
-    health, everybody = services.health(), services.members()
+    health, everybody = await services.ahealth(), await services.amembers()
     now = health.overview.me.last_seen
     members = queries.members(query, everybody, now)
     data = await queries.data(query)

@@ -1,10 +1,9 @@
 """The port between services and a node in the same process."""
 
 import asyncio
-import concurrent.futures
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol, TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator
+from itertools import islice
+from typing import Protocol
 
 import msgspec
 
@@ -13,15 +12,10 @@ from gossip.core.entries import Entry
 from gossip.core.stats import MemberView, Overview
 from gossip.runtime.driver import Door
 from gossip.runtime.feed import WatchCounts
+from gossip.runtime.ports import STEP
 from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Interest, Watch
-
-READ_WITHIN = 10.0
-"""Seconds that a read from another thread waits for its turn in the event loop; it takes
-milliseconds unless the loop is stuck, and then `TimeoutError` tells so."""
-
-T = TypeVar("T")
 
 
 class Writer(Protocol):
@@ -66,15 +60,14 @@ class Writer(Protocol):
 class InProcessPort:
     """Implements `gossip.runtime.ports.NodePort`. Create it in the node's event loop.
 
-    `get` reads one reference, from whichever thread. The other reads walk what the node changes:
-    in another thread they ask the event loop, which answers between two slices of the driver.
+    Its reads wait for nothing, so those that follow each other are of one moment. `entries` lets
+    others have their turn from its second step on.
     """
 
     def __init__(self, node: Door, writer: Writer) -> None:
         self._node = node
         self._writer = writer
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -84,25 +77,30 @@ class InProcessPort:
     def ready(self) -> bool:
         return self._writer.ready
 
-    def get(self, key: str) -> Entry | None:
+    @property
+    def stale_for(self) -> float:
+        return 0.0
+
+    async def get(self, key: str) -> Entry | None:
         return self._node.get(key)
 
-    def entries(self) -> Iterator[Entry]:
-        return self._read(self._node.entries)
+    def entries(self, prefix: str = "", after: str = "") -> AsyncIterator[list[Entry]]:
+        """See `NodePort.entries`. The keys are those of this call."""
+        return _steps(self._node.entries(), prefix, after)
 
-    def members(self) -> list[MemberView]:
-        return self._read(self._node.members)
+    async def members(self) -> list[MemberView]:
+        return self._node.members()
 
-    def overview(self) -> Overview:
-        overview = self._read(lambda: self._node.overview(instant()))
+    async def overview(self) -> Overview:
+        overview = self._node.overview(instant())
         reasons = dict.fromkeys((*overview.reasons, *self._writer.reasons))
         return msgspec.structs.replace(overview, reasons=tuple(reasons))
 
-    def vitals(self) -> Vitals:
-        return self._read(self._writer.vitals)
+    async def vitals(self) -> Vitals:
+        return self._writer.vitals()
 
-    def aside(self) -> list[Entry]:
-        return self._read(self._node.set_aside)
+    async def aside(self) -> list[Entry]:
+        return self._node.set_aside()
 
     async def drop_aside(self, key: str) -> None:
         await self._writer.drop_aside(key)
@@ -128,17 +126,22 @@ class InProcessPort:
     def watch_counts(self) -> WatchCounts:
         return self._writer.watch_counts
 
-    def _read(self, read: Callable[[], T]) -> T:
-        # Without a loop that runs, nobody changes the node either.
-        if threading.get_ident() == self._thread or not self._loop.is_running():
-            return read()
-        answer: concurrent.futures.Future[T] = concurrent.futures.Future()
-        self._loop.call_soon_threadsafe(_answer, answer, read)
-        return answer.result(READ_WITHIN)
+
+async def _steps(snapshot: Iterator[Entry], prefix: str, after: str) -> AsyncIterator[list[Entry]]:
+    """What is wanted of a snapshot; each turn looks at `STEP` entries, well under a millisecond."""
+    while looked_at := list(islice(snapshot, STEP)):
+        last = looked_at[-1].key
+        if last > after and last >= prefix:
+            if found := _wanted(looked_at, prefix, after):
+                yield found
+            if not last.startswith(prefix):
+                return
+        await asyncio.sleep(0)
 
 
-def _answer(answer: concurrent.futures.Future[T], read: Callable[[], T]) -> None:
-    try:
-        answer.set_result(read())
-    except Exception as error:  # noqa: BLE001  # raised where it was asked
-        answer.set_exception(error)
+def _wanted(entries: list[Entry], prefix: str, after: str) -> list[Entry]:
+    first, last = entries[0].key, entries[-1].key
+    if first > after and first.startswith(prefix) and last.startswith(prefix):
+        # So do all between them.
+        return entries
+    return [entry for entry in entries if entry.key > after and entry.key.startswith(prefix)]

@@ -8,8 +8,8 @@ Every implementation of a port passes the contract tests of `tests/contracts`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterator
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
 
 from gossip.core.conditions import Condition
 from gossip.core.effects import Dial, Fetch
@@ -108,35 +108,63 @@ Committed = Callable[[tuple[RequestId, ...]], None]
 Failed = Callable[[tuple[RequestId, ...], str], None]
 
 
+STEP: Final = 500
+"""Entries that one step of `NodePort.entries` brings at most."""
+
+
+class Unavailable(GossipError):
+    """The node cannot be asked now. Nothing was changed; a little later it may answer."""
+
+
 class NodePort(Protocol):
     """What services may ask of the node.
 
-    Reads see every acknowledged write and never a write that is not durable. They are plain calls,
-    safe from any thread, and return values that nobody changes afterwards.
+    Coroutines, iterators and `watch` are for `loop` only; `ready`, `stale_for` and `watch_counts`
+    are known here and now, in any thread.
+
+    A read that begins after a write was acknowledged, to whomever, sees that write or a later one
+    of its key, and no read sees a write that is not durable. Several reads are of one moment only
+    where an implementation says so. What they return nobody changes afterwards. Reads,
+    `drop_aside` and `forget` may raise `Unavailable`, within seconds where nobody answers.
     """
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The event loop in which `write` must run."""
-
-    def get(self, key: str) -> Entry | None:
-        """The entry of this key, a tombstone included; None for a key never written."""
-
-    def entries(self) -> Iterator[Entry]:
-        """A snapshot of all entries, tombstones included, ordered by key."""
-
-    def members(self) -> list[MemberView]:
-        """All other members, ordered by node id."""
-
-    def overview(self) -> Overview:
-        """This node now."""
-
-    def vitals(self) -> Vitals:
-        """The runtime around it now."""
+        """The event loop that asks the node."""
 
     @property
     def ready(self) -> bool:
         """Engine running, state loaded, store reachable, not stopping."""
+
+    @property
+    def stale_for(self) -> float:
+        """Seconds since the node itself last said how it is; 0 in its own process.
+
+        Reads go on meanwhile, and may miss what peers and time have changed since.
+        """
+
+    async def get(self, key: str) -> Entry | None:
+        """The entry of this key, a tombstone included; None for a key never written."""
+
+    def entries(self, prefix: str = "", after: str = "") -> AsyncIterator[list[Entry]]:
+        """Entries whose keys have this prefix and come behind `after`, tombstones included.
+
+        In the order of their keys, up to `STEP` at a time and never none; others have their turn
+        between two steps. Each is as it was at some time after this call, and a key that is held
+        all along is seen exactly once.
+        """
+
+    async def members(self) -> list[MemberView]:
+        """All other members, ordered by node id."""
+
+    async def overview(self) -> Overview:
+        """This node now."""
+
+    async def vitals(self) -> Vitals:
+        """The runtime around it now."""
+
+    async def aside(self) -> list[Entry]:
+        """Versions of the future that wait to be applied (E4)."""
 
     async def write(
         self,
@@ -152,9 +180,6 @@ class NodePort(Protocol):
         Raises `WriteRefused`, or `WriteUnanswered` when the node stops before it can tell.
         """
 
-    def aside(self) -> list[Entry]:
-        """Versions of the future that wait to be applied (E4)."""
-
     async def drop_aside(self, key: str) -> None:
         """Drop the version of this key that waits, soon, and any lesser one that comes yet."""
 
@@ -164,7 +189,7 @@ class NodePort(Protocol):
     def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:
-        """Watch what happens from now on, or from behind the change of this id. In `loop` only.
+        """Watch what happens from now on, or from behind the change of this id.
 
         Of several writes of one key that were committed together, the last is told. What is told
         is readable before. The reader iterates and closes the watch in its own event loop.

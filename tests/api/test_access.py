@@ -31,7 +31,7 @@ async def test_others_may_not(configure: Configure, port: FakePort, address: str
     answer = await write(configure(address=address))
     assert answer.status_code == 403
     assert "GOSSIP_API_TOKENS" in answer.json()["message"]
-    assert port.get("k") is None
+    assert await port.get("k") is None
 
 
 async def test_a_client_without_address_may_not(port: FakePort) -> None:
@@ -49,7 +49,7 @@ async def test_a_proxy_on_this_machine_may_not(
     answer = await write(client, **{header: "127.0.0.1"})
     assert answer.status_code == 403
     assert "proxy" in answer.json()["message"]
-    assert port.get("k") is None
+    assert await port.get("k") is None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ async def test_every_write_is_guarded(configure: Configure, port: FakePort, meth
     port.hold(Entry("k", 5, b"1"))
     client = configure(address=REMOTE)
     assert (await client.request(method, "/gossip/data/k", json=2)).status_code == 403
-    assert port.get("k") == Entry("k", 5, b"1")
+    assert await port.get("k") == Entry("k", 5, b"1")
 
 
 async def test_reading_is_open(configure: Configure, port: FakePort) -> None:
@@ -129,7 +129,7 @@ async def test_without_a_token_nobody_gets_in(
     assert answer.headers["WWW-Authenticate"] == 'Bearer realm="gossip"'
     assert "GOSSIP_API_TOKENS" in answer.json()["message"]
     assert "first-token" not in answer.text
-    assert port.get("k") is None
+    assert await port.get("k") is None
 
 
 async def test_a_token_of_any_bytes(configure: Configure, port: FakePort) -> None:
@@ -160,7 +160,7 @@ async def test_foreign_pages_may_not_write(
     answer = await write(client, Origin=origin)
     assert answer.status_code == 403
     assert "GOSSIP_CORS_ORIGINS" in answer.json()["message"]
-    assert port.get("k") is None
+    assert await port.get("k") is None
 
 
 async def test_foreign_pages_may_not_write_with_a_token_either(

@@ -27,7 +27,7 @@ async def test_e4_one_can_be_dropped(client: httpx.AsyncClient, port: FakePort) 
     answer = await client.delete("/gossip/aside/a%2Fk")
     assert answer.status_code == 200
     assert answer.json()["version"] == FAR
-    assert [entry.key for entry in port.aside()] == ["l"]
+    assert [entry.key for entry in await port.aside()] == ["l"]
     assert (await client.delete("/gossip/aside/a%2Fk")).status_code == 404
 
 

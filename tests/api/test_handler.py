@@ -58,7 +58,7 @@ async def test_a_client_that_leaves_before_its_body_is_complete(port: FakePort) 
         raise AssertionError(event)
 
     await ApiHandler()(scope("POST", b"/gossip/data", headers=JSON), receive, send)
-    assert list(port.entries()) == []
+    assert await port.held() == []
 
 
 async def test_a_stream_ends_when_its_client_leaves(port: FakePort) -> None:

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from gossip.core.stats import Stats
-from tests.api.conftest import Configure
+from tests.api.conftest import Configure, FakeNode
 from tests.support.fake_port import NOW, FakePort
 
 
@@ -73,9 +73,9 @@ async def test_ready(client: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.text) == (200, '{"success":true,"ready":true}')
 
 
-async def test_not_ready_for_reasons(client: httpx.AsyncClient, port: FakePort) -> None:
-    port.ready = False
-    port.tell(reasons=("journal", "stopping"))
+async def test_not_ready_for_reasons(client: httpx.AsyncClient, node: FakeNode) -> None:
+    node.port.ready = False
+    node.reasons = ("journal", "stopping")
     answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "1"

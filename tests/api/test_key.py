@@ -66,7 +66,7 @@ async def test_the_key_is_cut_from_the_raw_path(port: FakePort, raw: bytes, key:
     handler = ApiHandler()
     written = await ask(handler, scope("PUT", raw, headers=JSON), b"1")
     assert written.status == 201
-    assert [entry.key for entry in port.entries()] == [key]
+    assert [entry.key for entry in await port.held()] == [key]
     assert (await ask(handler, scope("GET", raw))).json() == {"success": True, "data": 1}
 
 
@@ -86,7 +86,7 @@ async def test_what_cannot_be_a_key(port: FakePort, method: str, raw: bytes) -> 
     answer = await ask(ApiHandler(), scope(method, raw, headers=JSON), b"1")
     assert answer.status == 400
     assert answer.json()["success"] is False
-    assert list(port.entries()) == []
+    assert await port.held() == []
 
 
 async def test_the_longest_key(port: FakePort) -> None:
@@ -104,7 +104,7 @@ async def test_a_server_without_raw_path(port: FakePort) -> None:
     request = scope("PUT", b"/gossip/data/%C3%A9%25", headers=JSON)
     del request["raw_path"]
     await ask(ApiHandler(), request, b"1")
-    assert [entry.key for entry in port.entries()] == ["é%"]
+    assert [entry.key for entry in await port.held()] == ["é%"]
 
 
 # Validators
@@ -156,7 +156,7 @@ async def test_put_takes_the_body_as_the_value(client: httpx.AsyncClient, port: 
         "message": "Data set for key 'k'",
         "version": NOW,
     }
-    stored = port.get("k")
+    stored = await port.get("k")
     assert stored is not None
     assert stored.value == b'{"a":100}'
 
@@ -167,7 +167,7 @@ async def test_put_of_what_is_no_value(
 ) -> None:
     answer = await client.put("/gossip/data/k", content=text, headers=JSON)
     assert answer.status_code == 400
-    assert port.get("k") is None
+    assert await port.get("k") is None
 
 
 async def test_put_of_the_largest_value(client: httpx.AsyncClient) -> None:
@@ -191,7 +191,7 @@ async def test_delete_leaves_a_tombstone(client: httpx.AsyncClient, port: FakePo
         "message": "Data deleted for key 'k'",
         "version": NOW + 2,
     }
-    stored = port.get("k")
+    stored = await port.get("k")
     assert stored is not None
     assert stored.deleted
 
@@ -212,12 +212,12 @@ async def test_a_key_is_written_or_deleted_under_a_condition(
     headers = {"If-Match": '"5-00000000"', **JSON}
     answer = await client.request(method, "/gossip/data/k", content="2", headers=headers)
     assert answer.status_code == 412
-    stored = port.get("k")
+    stored = await port.get("k")
     assert stored is not None
     assert stored.value == b"1"
     headers["If-Match"] = (await client.get("/gossip/data/k")).headers["ETag"]
     answer = await client.request(method, "/gossip/data/k", content="2", headers=headers)
     assert answer.is_success
-    stored = port.get("k")
+    stored = await port.get("k")
     assert stored is not None
     assert stored.value == (b"2" if method == "PUT" else None)

@@ -83,7 +83,7 @@ async def test_a_named_origin_may_read(configure: Configure, port: FakePort, pat
     client = configure(cors_origins=frozenset({APP}))
     answer = await client.get(path, headers={"Origin": APP})
     assert answer.headers["Access-Control-Allow-Origin"] == APP
-    assert answer.headers["Access-Control-Expose-Headers"] == "ETag, Retry-After"
+    assert answer.headers["Access-Control-Expose-Headers"] == "Age, ETag, Retry-After"
     assert answer.headers["Vary"] == "Origin"
 
 

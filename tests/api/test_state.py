@@ -2,8 +2,10 @@
 
 import httpx
 
+from gossip.api.handler import ApiHandler
 from gossip.core.entries import Entry
-from gossip.services import SLICE
+from gossip.runtime.ports import STEP
+from tests.support.asgi import ask, scope
 from tests.support.fake_port import FakePort
 
 
@@ -44,6 +46,19 @@ async def test_an_empty_state(client: httpx.AsyncClient) -> None:
 
 
 async def test_a_large_state_is_complete(client: httpx.AsyncClient, port: FakePort) -> None:
-    port.hold(*(Entry(f"k{number}", 1, b"1") for number in range(3 * SLICE + 1)))
+    port.hold(*(Entry(f"k{number}", 1, b"1") for number in range(3 * STEP + 1)))
     state = (await client.get("/gossip/state")).json()["state"]
-    assert state["dataCount"] == len(state["data"]) == 3 * SLICE + 1
+    assert state["dataCount"] == len(state["data"]) == 3 * STEP + 1
+
+
+async def test_the_count_fits_what_is_listed_whatever_is_written_meanwhile(port: FakePort) -> None:
+    port.hold(*(Entry(f"k{number:04}", 1, b"1" * 200) for number in range(2 * STEP)))
+    written = iter(range(1_000_000))
+
+    def write() -> None:
+        port.hold(Entry(f"k{next(written):04}+", 1, b"1"))
+
+    answer = await ask(ApiHandler(), scope("GET", b"/gossip/state"), meanwhile=write)
+    state = answer.json()["state"]
+    assert state["dataCount"] == len(state["data"]) == 2 * STEP
+    assert next(written) > 2

@@ -10,10 +10,11 @@ import pytest_asyncio
 
 from gossip.core.config import Config
 from gossip.core.effects import Dial
+from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused
 from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
-from gossip.runtime.ports import DialRefused, Hub, NodePort
+from gossip.runtime.ports import STEP, DialRefused, Hub, NodePort
 from gossip.runtime.watch import ChangeKind, Interest, WatchRefused
 from tests.support.fake_port import FakePort
 from tests.support.runtime import EmptyPast, MemoryJournal, no_fetcher, until
@@ -91,13 +92,18 @@ def port(subject: Subject) -> NodePort:
     return subject.port
 
 
+async def held(port: NodePort, prefix: str = "", after: str = "") -> list[Entry]:
+    return [entry async for step in port.entries(prefix, after) for entry in step]
+
+
 async def test_a_key_never_written_is_unknown(port: NodePort) -> None:
-    assert port.get("k") is None
-    assert list(port.entries()) == []
+    assert await port.get("k") is None
+    assert await held(port) == []
 
 
 async def test_a_running_node_is_ready_in_its_loop(port: NodePort) -> None:
     assert port.ready
+    assert port.stale_for < 1
     assert port.loop is asyncio.get_running_loop()
 
 
@@ -105,8 +111,8 @@ async def test_a_write_is_read_as_soon_as_it_returns(port: NodePort) -> None:
     entry = await port.write("k", b'{"a":1}')
     assert entry.key == "k"
     assert entry.value == b'{"a":1}'
-    assert port.get("k") == entry
-    assert list(port.entries()) == [entry]
+    assert await port.get("k") == entry
+    assert await held(port) == [entry]
 
 
 async def test_versions_of_a_key_grow(port: NodePort) -> None:
@@ -118,26 +124,74 @@ async def test_a_delete_leaves_a_tombstone(port: NodePort) -> None:
     await port.write("k", b"1")
     tombstone = await port.write("k", None)
     assert tombstone.deleted
-    assert port.get("k") == tombstone
-    assert list(port.entries()) == [tombstone]
-    assert port.overview().live == 0
-    assert port.overview().total == 1
+    assert await port.get("k") == tombstone
+    assert await held(port) == [tombstone]
+    now = await port.overview()
+    assert (now.live, now.total) == (0, 1)
 
 
 async def test_entries_are_ordered_by_key(port: NodePort) -> None:
     for key in ("b", "ä", "a", "A", "ab"):
         await port.write(key, b"1")
-    assert [entry.key for entry in port.entries()] == ["A", "a", "ab", "b", "ä"]
+    assert [entry.key for entry in await held(port)] == ["A", "a", "ab", "b", "ä"]
 
 
-async def test_writes_do_not_disturb_who_reads_entries(port: NodePort) -> None:
-    for key in ("a", "c"):
+@pytest.mark.parametrize(
+    ("prefix", "after", "found"),
+    [
+        ("a", "", ["a", "a/1", "a/2", "ab"]),
+        ("a/", "", ["a/1", "a/2"]),
+        ("a/", "a/1", ["a/2"]),
+        ("a/", "Z", ["a/1", "a/2"]),
+        ("a/", "b", []),
+        ("", "a/2", ["ab", "b"]),
+        ("", "a/15", ["a/2", "ab", "b"]),
+        ("c", "", []),
+    ],
+)
+async def test_entries_of_a_prefix_and_behind_a_key(
+    port: NodePort, prefix: str, after: str, found: list[str]
+) -> None:
+    for key in ("a", "a/1", "a/2", "ab", "b"):
         await port.write(key, b"1")
-    reading = port.entries()
-    first = next(reading)
-    await port.write("b", b"1")
-    assert first.key == "a"
-    assert [entry.key for entry in reading] == ["c"]
+    assert [entry.key for entry in await held(port, prefix, after)] == found
+
+
+@pytest.mark.parametrize("prefix", ["", "b", "b1", "b399"])
+@pytest.mark.parametrize("after", ["", "a399", "b", "b0999", "b398", "c"])
+async def test_entries_of_a_prefix_wherever_a_step_ends(
+    port: NodePort, prefix: str, after: str
+) -> None:
+    keys = [f"{letter}{number:03}" for letter in "abc" for number in range(400)]
+    await asyncio.gather(*(port.write(key, b"1") for key in keys))
+    wanted = [key for key in keys if key.startswith(prefix) and key > after]
+    assert [entry.key for entry in await held(port, prefix, after)] == wanted
+
+
+async def test_entries_come_in_steps_in_which_what_is_held_all_along_is_seen_once(
+    port: NodePort,
+) -> None:
+    keys = [f"k{number:04}" for number in range(2 * STEP + 1)]
+    await asyncio.gather(*(port.write(key, b"1") for key in keys))
+    reading = port.entries(after="k0000")
+    seen = await anext(reading)
+    changed = await port.write(keys[-1], b"2")
+    await asyncio.gather(*(port.write(f"{key}+", b"1") for key in keys))
+    async for step in reading:
+        assert 0 < len(step) <= STEP
+        seen += step
+    assert [entry.key for entry in seen if not entry.key.endswith("+")] == keys[1:]
+    assert seen == sorted(seen, key=lambda entry: entry.key)
+    assert changed in await held(port)
+
+
+async def test_others_have_their_turn_between_two_steps(port: NodePort) -> None:
+    await asyncio.gather(*(port.write(f"k{number}", b"1") for number in range(2 * STEP)))
+    reading, turn = port.entries(), asyncio.Event()
+    await anext(reading)
+    port.loop.call_soon(turn.set)
+    await anext(reading)
+    assert turn.is_set()
 
 
 async def test_a_write_is_in_no_read_before_it_is_durable(subject: Subject, port: NodePort) -> None:
@@ -145,11 +199,11 @@ async def test_a_write_is_in_no_read_before_it_is_durable(subject: Subject, port
     subject.hold()
     writing = asyncio.create_task(port.write("k", b"2"))
     await until(subject.waiting)
-    assert port.get("k") == old
-    assert list(port.entries()) == [old]
+    assert await port.get("k") == old
+    assert await held(port) == [old]
     subject.release()
     written = await writing
-    assert port.get("k") == written
+    assert await port.get("k") == written
 
 
 async def test_a_cancelled_writer_breaks_nothing(subject: Subject, port: NodePort) -> None:
@@ -159,23 +213,21 @@ async def test_a_cancelled_writer_breaks_nothing(subject: Subject, port: NodePor
     impatient.cancel()
     await asyncio.wait((impatient,))
     subject.release()
-    assert port.get("k2") is None
+    assert await port.get("k2") is None
     assert (await port.write("k2", b"2")).value == b"2"
 
 
 async def test_concurrent_writes_are_all_answered(port: NodePort) -> None:
     entries = await asyncio.gather(*(port.write(f"k{number}", b"1") for number in range(200)))
     assert [entry.key for entry in entries] == [f"k{number}" for number in range(200)]
-    assert len(list(port.entries())) == 200
+    assert len(await held(port)) == 200
 
 
-async def test_reads_work_from_other_threads(port: NodePort) -> None:
-    entry = await port.write("k", b"1")
-    assert await asyncio.to_thread(port.get, "k") == entry
-    assert await asyncio.to_thread(lambda: list(port.entries())) == [entry]
-    assert await asyncio.to_thread(port.members) == []
-    assert (await asyncio.to_thread(port.overview)).live == 1
-    assert await asyncio.to_thread(lambda: port.ready)
+async def test_what_is_known_here_is_known_in_any_thread(port: NodePort) -> None:
+    def look() -> tuple[bool, bool, int]:
+        return port.ready, port.stale_for < 1, port.watch_counts.watching
+
+    assert await asyncio.to_thread(look) == (True, True, 0)
 
 
 async def test_a_thread_writes_through_the_loop_of_the_port(port: NodePort) -> None:
@@ -183,7 +235,7 @@ async def test_a_thread_writes_through_the_loop_of_the_port(port: NodePort) -> N
         return asyncio.run_coroutine_threadsafe(port.write("k", b"1"), port.loop).result(5).version
 
     version = await asyncio.to_thread(write)
-    entry = port.get("k")
+    entry = await port.get("k")
     assert entry is not None
     assert entry.version == version
 
@@ -194,7 +246,7 @@ async def test_a_watcher_hears_of_a_write_that_it_can_read(port: NodePort) -> No
     changes = [await anext(watch) for _ in range(2)]
     assert [change.entry for change in changes] == written
     assert [change.kind for change in changes] == [ChangeKind.DATA_SET, ChangeKind.DATA_DELETED]
-    assert port.get("k") == written[1]
+    assert await port.get("k") == written[1]
     assert port.watch_counts.watching == 1
     watch.close()
     assert port.watch_counts.watching == 0
@@ -212,6 +264,15 @@ async def test_a_write_is_not_told_before_it_is_durable(subject: Subject, port: 
     written = await writing
     assert [change.entry for change in await hearing] == [written]
     watch.close()
+
+
+async def test_in_process_the_entries_are_of_the_keys_at_the_call() -> None:
+    async with in_process() as made:
+        await made.port.write("a", b"1")
+        reading = made.port.entries()
+        await made.port.write("b", b"1")
+        assert [[entry.key for entry in step] async for step in reading] == [["a"]]
+        assert made.port.stale_for == 0
 
 
 async def test_a_stopped_node_ends_its_watches_and_takes_no_more() -> None:
@@ -234,18 +295,17 @@ async def test_a_stopped_node_refuses_writes_and_is_not_ready() -> None:
 
 async def test_vitals_tell_of_the_store_and_the_queues(subject: Subject) -> None:
     port = subject.port
-    idle = port.vitals()
+    idle = await port.vitals()
     assert (idle.backlog, idle.journal_failing, idle.writes_waiting) == (0, False, 0)
     assert idle.events_waiting == idle.outbound_waiting == 0
-    assert await asyncio.to_thread(port.vitals) == idle
 
 
 async def test_a_version_of_the_future_that_is_not_there_may_be_dropped(port: NodePort) -> None:
     await port.drop_aside("k")
-    assert port.aside() == []
+    assert await port.aside() == []
 
 
 async def test_a_member_that_is_not_there_may_be_forgotten(port: NodePort) -> None:
     await port.forget("nobody")
-    assert port.members() == []
-    assert port.aside() == []
+    assert await port.members() == []
+    assert await port.aside() == []

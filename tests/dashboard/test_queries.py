@@ -32,7 +32,7 @@ async def test_members_by_status_text_and_page(port: FakePort) -> None:
     for number in range(2 * ROWS + 1):
         status = "suspected" if number == 7 else "active"
         port.know(f"0xA{number:03}", status, api_endpoint=f"http://host-{number}.example")
-    everybody = port.members()
+    everybody = await port.members()
 
     def ids(query: Query) -> list[str]:
         return [row.node_id for row in queries.members(query, everybody, NOW).rows]

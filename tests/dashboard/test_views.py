@@ -12,6 +12,7 @@ from gossip.core.entries import Entry
 from gossip.core.stats import Stats
 from gossip.dashboard.views import PIPS
 from gossip.dashboard.words import REASONS, REFUSED, STATUSES, Word
+from gossip.runtime.ports import Unavailable
 from tests.support.fake_port import ME, NOW, FakePort
 
 HOSTILE = "\"><script>alert('1')</script>&amp;<img src=x onerror=alert(1)>"
@@ -148,6 +149,13 @@ async def test_without_a_node(configure: Callable[..., httpx.AsyncClient]) -> No
     assert answer.headers["Retry-After"] == "1"
     assert "No node runs here" in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+
+
+async def test_a_node_that_cannot_be_asked(client: httpx.AsyncClient, port: FakePort) -> None:
+    port.unavailable = Unavailable("the view does not answer")
+    answer = await client.get("/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+    assert "does not answer" in answer.text
 
 
 async def test_only_our_own_names(client: httpx.AsyncClient) -> None:

@@ -144,14 +144,14 @@ async def test_a_failing_store_is_not_ready_and_is_named(
     await world.start()
     world.journal.error = error
     assert world.engine.port.ready == (error is None)
-    assert world.engine.port.overview().reasons == reasons
+    assert (await world.engine.port.overview()).reasons == reasons
 
 
 async def test_reasons_that_others_add_are_in_the_overview(world: World) -> None:
     await world.start()
     world.engine.add_reason("unprotected server")
     world.engine.add_reason("unprotected server")
-    assert world.engine.port.overview().reasons == ("unprotected server",)
+    assert (await world.engine.port.overview()).reasons == ("unprotected server",)
 
 
 async def test_a_second_engine_in_a_process_does_not_begin(world: World) -> None:

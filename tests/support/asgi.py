@@ -1,7 +1,7 @@
 """Requests as an ASGI server makes them, for what HTTP clients would tidy up first."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
@@ -49,8 +49,17 @@ def scope(
     }
 
 
-async def ask(application: Application, request: Scope, body: bytes = b"") -> Answer:
-    """Send one request and collect the answer. The client stays until it has all of it."""
+async def ask(
+    application: Application,
+    request: Scope,
+    body: bytes = b"",
+    *,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Answer:
+    """Send one request and collect the answer. The client stays until it has all of it.
+
+    `meanwhile` is called whenever a part of the answer has come.
+    """
     events: list[Message] = []
     incoming = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -59,6 +68,7 @@ async def ask(application: Application, request: Scope, body: bytes = b"") -> An
 
     async def send(event: Message) -> None:
         events.append(event)
+        meanwhile()
 
     await application(request, receive, send)
     start, *rest = events

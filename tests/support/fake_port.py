@@ -1,7 +1,7 @@
 """A node that is a dictionary: what services and views ask, without a cluster behind it."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 
 import msgspec
 
@@ -12,6 +12,7 @@ from gossip.core.members import PeerRecord
 from gossip.core.stats import MemberView, Overview, Stats
 from gossip.runtime.feed import Feed, WatchCounts
 from gossip.runtime.histogram import Histogram
+from gossip.runtime.ports import STEP, Unavailable
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Interest, Watch
 
@@ -60,6 +61,9 @@ class FakePort:
         self.waiting_for_their_time: list[Entry] = []
         self.views: list[MemberView] = []
         self.ready = True
+        self.stale_for = 0.0
+        self.unavailable: Unavailable | None = None
+        """Raised by every read, and by every step of one, if there is one."""
         self.refusal: WriteRefused | WriteUnanswered | None = None
         """Raised by every write, if there is one."""
         self.gate = asyncio.Event()
@@ -74,21 +78,38 @@ class FakePort:
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def get(self, key: str) -> Entry | None:
+    async def get(self, key: str) -> Entry | None:
+        self._answer()
         return self._entries.get(key)
 
-    def entries(self) -> Iterator[Entry]:
-        return iter([self._entries[key] for key in sorted(self._entries)])
+    def entries(self, prefix: str = "", after: str = "") -> AsyncIterator[list[Entry]]:
+        return self._steps(
+            [
+                self._entries[key]
+                for key in sorted(self._entries)
+                if key.startswith(prefix) and key > after
+            ]
+        )
 
-    def members(self) -> list[MemberView]:
+    async def _steps(self, found: list[Entry]) -> AsyncIterator[list[Entry]]:
+        self._answer()
+        for start in range(0, len(found), STEP):
+            yield found[start : start + STEP]
+            await asyncio.sleep(0)
+            self._answer()
+
+    async def members(self) -> list[MemberView]:
+        self._answer()
         return sorted(self.views, key=lambda view: view.record.node_id)
 
-    def overview(self) -> Overview:
+    async def overview(self) -> Overview:
+        self._answer()
         live = sum(not entry.deleted for entry in self._entries.values())
         total = len(self._entries)
         return msgspec.structs.replace(self._overview, live=live, total=total)
 
-    def aside(self) -> list[Entry]:
+    async def aside(self) -> list[Entry]:
+        self._answer()
         return self.waiting_for_their_time
 
     async def drop_aside(self, key: str) -> None:
@@ -98,8 +119,13 @@ class FakePort:
     async def forget(self, node_id: str) -> None:
         self.views = [view for view in self.views if view.linked or view.record.node_id != node_id]
 
-    def vitals(self) -> Vitals:
+    async def vitals(self) -> Vitals:
+        self._answer()
         return self._vitals
+
+    def _answer(self) -> None:
+        if self.unavailable is not None:
+            raise self.unavailable
 
     async def write(
         self,
@@ -135,6 +161,10 @@ class FakePort:
         return self.feed.counts
 
     # For tests
+
+    async def held(self) -> list[Entry]:
+        """All entries, by key."""
+        return [entry async for step in self.entries() for entry in step]
 
     async def until_waiting(self, count: int) -> None:
         """Return once that many writes wait for the gate."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from gossip.core.addresses import api_url, gossip_url
 from gossip.core.config import Limits
+from gossip.redis_url import UrlFault, parse_redis_url
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -25,6 +26,8 @@ HostRule: TypeAlias = str | Network
 _HOST_NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*", re.ASCII)
 # RFC 6750: what can follow "Bearer " in a header.
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*", re.ASCII)
+# What the names of keys and channels are made of, where braces and spaces would mean more.
+_NAME = re.compile(r"[A-Za-z0-9._:-]{1,64}", re.ASCII)
 _FLAGS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 _MOST_DIGITS = 18
 
@@ -190,6 +193,35 @@ def token() -> Kind[str]:
         return text
 
     return Kind(read, "a token of letters, digits and -._~+/, with = at the end only")
+
+
+def redis_url() -> Kind[str]:
+    """Where a Redis is; `gossip.redis_url` takes it apart."""
+
+    def read(text: str) -> str:
+        try:
+            parse_redis_url(text)
+        except UrlFault:
+            raise Unfit(text) from None
+        return text
+
+    return Kind(
+        read,
+        "redis://host:port/db (rediss for TLS), unix:///path?db=0 or"
+        " redis+sentinel://host:port,host:port/service/db (rediss+sentinel for TLS),"
+        " with no options but those of docs/configuration.md",
+    )
+
+
+def name() -> Kind[str]:
+    """A name that keys begin with."""
+
+    def read(text: str) -> str:
+        if not _NAME.fullmatch(text):
+            raise Unfit(text)
+        return text
+
+    return Kind(read, "at most 64 letters, digits and -_.:")
 
 
 def either(word: str, kind: Kind[T]) -> Kind[T | None]:

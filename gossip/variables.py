@@ -234,6 +234,21 @@ DATABASE_URL = Variable(
     source="a node needs no server",
     secret=True,
 )
+GOSSIP_REDIS_URL = Variable(
+    name="GOSSIP_REDIS_URL",
+    kind=kinds.optional(kinds.redis_url()),
+    unset="one process is the whole node",
+    description="Redis over which several processes are one node.",
+    source="one process needs nothing else",
+    secret=True,
+)
+GOSSIP_REDIS_PREFIX = Variable(
+    name="GOSSIP_REDIS_PREFIX",
+    kind=kinds.name(),
+    default="gossip",
+    description="Names the node in that Redis; two nodes in one Redis need two.",
+    source="a Redis mostly serves one node",
+)
 GOSSIP_API_TOKENS = Variable(
     name="GOSSIP_API_TOKENS",
     kind=kinds.several(kinds.token()),

@@ -13,7 +13,8 @@ MODULES = sorted((ROOT / "gossip").rglob("*.py"))
 MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "asgi": set(),
-    "kinds": {"core"},
+    "redis_url": set(),
+    "kinds": {"core", "redis_url"},
     "database_url": {"kinds"},
     "variables": {"core", "database_url", "kinds"},
     "loopback": set(),
@@ -28,7 +29,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "runtime": {"asgi", "core"},
     "sim": {"core"},
     "transport": {"asgi", "core", "runtime", "conf", "kinds", "loopback"},
-    "stores": {"columns", "core", "runtime", "models"},
+    "stores": {"columns", "core", "runtime", "models", "redis_url"},
     "services": {"core", "runtime", "transport", "stores"},
     "api": {"asgi", "core", "conf", "loopback", "services"},
     "dashboard": {"core", "services"},

@@ -343,7 +343,8 @@ def test_a_short_token_warns() -> None:
 
 def test_secrets_appear_in_no_refusal_and_no_repr() -> None:
     assert set(SECRET_NAMES) == {
-        *("DATABASE_URL", "DJANGO_SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD", "GOSSIP_API_TOKENS")
+        *("DATABASE_URL", "DJANGO_SECRET_KEY", "DJANGO_SUPERUSER_PASSWORD"),
+        *("GOSSIP_API_TOKENS", "GOSSIP_REDIS_URL"),
     }
     for name in SECRET_NAMES:
         line = refusal(**{name: "hush h"})
@@ -354,10 +355,30 @@ def test_secrets_appear_in_no_refusal_and_no_repr() -> None:
         DJANGO_SECRET_KEY="hush" * 20,
         DJANGO_SUPERUSER_USERNAME="operator",
         DJANGO_SUPERUSER_PASSWORD="hush hush",
+        GOSSIP_REDIS_URL="redis://:hush@h",
     )
     assert given.secret_key == "hush" * 20
     assert given.superuser == ("operator", "hush hush", "")
     assert "hush" not in repr(given)
+
+
+def test_a_redis_is_not_used_unless_it_is_named() -> None:
+    assert (settings().redis_url, settings().redis_prefix) == (None, "gossip")
+    node = settings(GOSSIP_REDIS_URL="unix:///run/valkey.sock", GOSSIP_REDIS_PREFIX="eu-1.a:b_")
+    assert (node.redis_url, node.redis_prefix) == ("unix:///run/valkey.sock", "eu-1.a:b_")
+
+
+def test_what_is_no_redis_stops_the_start_with_one_line() -> None:
+    line = refusal(GOSSIP_REDIS_URL="http://h:6379")
+    assert line.startswith("GOSSIP_REDIS_URL must be redis://host:port/db")
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("text", ["a b", "{a}", "a/b", "é", "a" * 65])
+def test_what_is_no_prefix_is_refused(text: str) -> None:
+    assert refusal(GOSSIP_REDIS_PREFIX=text) == (
+        f"GOSSIP_REDIS_PREFIX='{text}' must be at most 64 letters, digits and -_.:"
+    )
 
 
 def test_a_first_user_needs_a_password() -> None:

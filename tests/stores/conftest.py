@@ -1,11 +1,14 @@
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import DjangoDbBlocker
+from redis.asyncio import Redis
 
 from gossip.stores.migrating import prepare_database
+from gossip.stores.redis_client import open_redis
 from tests.stores.databases import database_at, emptied
+from tests.support.valkey import Valkey, valkey
 
 
 @pytest.fixture
@@ -39,3 +42,18 @@ def on_postgres(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterat
     """Likewise, on a server."""
     with django_db_blocker.unblock(), emptied(postgres_url) as alias:
         yield alias
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    """A Redis for the tests of one module."""
+    with valkey() as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: Valkey) -> AsyncIterator[Redis]:
+    """A client of that Redis, which is empty."""
+    server.flush()
+    async with open_redis(server.url) as client:
+        yield client

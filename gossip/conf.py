@@ -71,12 +71,14 @@ class NodeSettings:
     """Absolute. Not opened here."""
     data_dir: Path
     """`GOSSIP_DATA_DIR`, absolute. Not created here."""
-    database: Database | None = field(repr=False)
-    """`DATABASE_URL`; None: SQLite in `data_dir`. See `gossip.databases`."""
     redis_url: str | None = field(repr=False)
     """`GOSSIP_REDIS_URL`; None: one process is the whole node."""
     redis_prefix: str
     """`GOSSIP_REDIS_PREFIX`."""
+    lease_term: int
+    """`GOSSIP_LEASE_TERM`, ms."""
+    database: Database | None = field(repr=False)
+    """`DATABASE_URL`; None: SQLite in `data_dir`. See `gossip.databases`."""
     api_tokens: frozenset[str] = field(repr=False)
     """`GOSSIP_API_TOKENS`; empty: writes from loopback only."""
     cors_origins: frozenset[str]
@@ -172,9 +174,10 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         node_id=read(names.NODE_ID),
         node_state_file=None if state_file is None else cwd / state_file,
         data_dir=cwd / read(names.GOSSIP_DATA_DIR),
-        database=read(names.DATABASE_URL),
         redis_url=read(names.GOSSIP_REDIS_URL),
         redis_prefix=read(names.GOSSIP_REDIS_PREFIX),
+        lease_term=read(names.GOSSIP_LEASE_TERM),
+        database=read(names.DATABASE_URL),
         api_tokens=frozenset(read(names.GOSSIP_API_TOKENS)),
         cors_origins=frozenset(read(names.GOSSIP_CORS_ORIGINS)),
         extra_hosts=read(names.GOSSIP_ALLOWED_HOSTS),

@@ -116,7 +116,7 @@ def prepare(settings: NodeSettings) -> Engine:
 def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
     identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
     config = settings.core(identity.node_id, identity.public_key)
-    database = _Database(config)
+    database = Database(config)
     resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
     _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
     return Parts(
@@ -131,7 +131,7 @@ def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
     )
 
 
-class _Database:
+class Database:
     """The node in Django's database: a `gossip.runtime.engine.Past`, and the journal behind it."""
 
     def __init__(self, config: Config) -> None:

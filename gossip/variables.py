@@ -226,14 +226,6 @@ GOSSIP_DATA_DIR = Variable(
     description="Directory of the database, the generated keys and the lock.",
     source="several nodes start from one checkout",
 )
-DATABASE_URL = Variable(
-    name="DATABASE_URL",
-    kind=kinds.optional(postgres()),
-    unset="SQLite, in `GOSSIP_DATA_DIR`",
-    description="PostgreSQL database of this node, and of no other.",
-    source="a node needs no server",
-    secret=True,
-)
 GOSSIP_REDIS_URL = Variable(
     name="GOSSIP_REDIS_URL",
     kind=kinds.optional(kinds.redis_url()),
@@ -248,6 +240,23 @@ GOSSIP_REDIS_PREFIX = Variable(
     default="gossip",
     description="Names the node in that Redis; two nodes in one Redis need two.",
     source="a Redis mostly serves one node",
+)
+GOSSIP_LEASE_TERM = Variable(
+    name="GOSSIP_LEASE_TERM",
+    kind=kinds.integer(1_000, 60_000),
+    default="3000",
+    unit="ms",
+    description="A standby takes over when the active worker was silent for so long; shorter is"
+    " quicker, and more easily mistaken.",
+    source="twice that is the longest outage",
+)
+DATABASE_URL = Variable(
+    name="DATABASE_URL",
+    kind=kinds.optional(postgres()),
+    unset="SQLite, in `GOSSIP_DATA_DIR`",
+    description="PostgreSQL database of this node, and of no other.",
+    source="a node needs no server",
+    secret=True,
 )
 GOSSIP_API_TOKENS = Variable(
     name="GOSSIP_API_TOKENS",

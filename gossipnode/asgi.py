@@ -13,6 +13,7 @@ from django.conf import settings
 from gossip.core.errors import ConfigurationError
 from gossip.runtime import daphne_command, logs, serving
 from gossip.runtime.application import NodeApplication
+from gossip.runtime.lifecycle import Lifecycle
 from gossip.runtime.ports import Hub
 from gossip.transport.routing import own_origins, websocket_application
 
@@ -44,6 +45,15 @@ def _address_unknown() -> None:
     settings.GOSSIP = dataclasses.replace(settings.GOSSIP, binds_itself=False)
 
 
+def _lifecycle() -> Lifecycle:
+    if settings.GOSSIP.redis_url is None:
+        return Launch(settings.GOSSIP)
+    # Redis and the layer, which a node of one process has no use for.
+    from gossip.scaled import WebLaunch
+
+    return WebLaunch(settings.GOSSIP)
+
+
 application = NodeApplication(
     StaticFiles(AdminBranch(ApiHandler())),
     websocket_application(
@@ -51,7 +61,7 @@ application = NodeApplication(
         settings.GOSSIP.cors_origins
         | own_origins(settings.GOSSIP.public_url, settings.GOSSIP.port),
     ),
-    Launch(settings.GOSSIP),
+    _lifecycle(),
     on_lifespan=_address_unknown,
 )
 

@@ -30,13 +30,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "sim": {"core"},
     "transport": {"asgi", "core", "runtime", "conf", "kinds", "loopback"},
     "stores": {"columns", "core", "runtime", "models", "redis_url"},
+    "relay": {"core", "runtime", "stores"},
     "services": {"core", "runtime", "transport", "stores"},
     "api": {"asgi", "core", "conf", "loopback", "services"},
     "dashboard": {"core", "services"},
     "admin": {"core", "models", "services", "dashboard"},
     # The composition root, and the commands that start it.
     "launch": {"admin", "core", "conf", "runtime", "transport", "stores"},
-    "management": {"core", "conf", "services", "launch", "runtime", "sim", "stores"},
+    "scaled": {"admin", "core", "conf", "launch", "relay", "runtime", "transport", "stores"},
+    "management": {"core", "conf", "services", "launch", "scaled", "runtime", "sim", "stores"},
 }
 """For each layer, module or package of `gossip`: the other layers that it may import."""
 

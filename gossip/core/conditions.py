@@ -11,7 +11,7 @@ import msgspec
 from gossip.core.entries import Entry
 
 
-class AtVersion(msgspec.Struct, frozen=True):
+class AtVersion(msgspec.Struct, frozen=True, tag=True):
     """The key has this version, be it deleted."""
 
     version: int
@@ -22,7 +22,7 @@ class AtVersion(msgspec.Struct, frozen=True):
         return entry is not None and entry.version == self.version
 
 
-class OneOf(msgspec.Struct, frozen=True):
+class OneOf(msgspec.Struct, frozen=True, tag=True):
     """The key has a value, and its tag (`Entry.tag`) is one of these."""
 
     tags: frozenset[str]
@@ -32,7 +32,7 @@ class OneOf(msgspec.Struct, frozen=True):
         return entry is not None and entry.lasts(wall) and entry.tag in self.tags
 
 
-class Present(msgspec.Struct, frozen=True):
+class Present(msgspec.Struct, frozen=True, tag=True):
     """The key has a value."""
 
     def holds(self, entry: Entry | None, wall: int) -> bool:
@@ -40,7 +40,7 @@ class Present(msgspec.Struct, frozen=True):
         return entry is not None and entry.lasts(wall)
 
 
-class Absent(msgspec.Struct, frozen=True):
+class Absent(msgspec.Struct, frozen=True, tag=True):
     """The key has no value: it was never written, is deleted or has expired."""
 
     def holds(self, entry: Entry | None, wall: int) -> bool:
@@ -51,7 +51,7 @@ class Absent(msgspec.Struct, frozen=True):
 Simple: TypeAlias = AtVersion | OneOf | Present | Absent
 
 
-class All(msgspec.Struct, frozen=True):
+class All(msgspec.Struct, frozen=True, tag=True):
     """Each of these holds."""
 
     parts: tuple[Simple, ...]

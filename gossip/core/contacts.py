@@ -50,11 +50,12 @@ class Contacts:
         self.id_taken_at: float | None = None
         """Monotonic seconds when a peer took somebody else for us last."""
 
-    def start(self, peers: tuple[PeerRecord, ...]) -> None:
+    def start(self, peers: tuple[PeerRecord, ...], dial_after: float) -> None:
         """Dial the bootstrap peers, and those remembered from an earlier life (M7)."""
         now, wall = self._context.now
+        first = now + dial_after
         for url in self._config.bootstrap:
-            self.plan.want(Target(url=url, kind=Kind.BOOTSTRAP, due=now, loopback=True))
+            self.plan.want(Target(url=url, kind=Kind.BOOTSTRAP, due=first, loopback=True))
         for place, peer in enumerate(sorted(peers, key=lambda peer: -peer.last_seen)):
             age = max(0, wall - peer.last_seen) / 1000
             over = age >= self._config.lost_for or place >= self._config.limits.lost
@@ -66,7 +67,7 @@ class Contacts:
                 Target(
                     url=peer.gossip_endpoint,
                     kind=Kind.LOST,
-                    due=now + late,
+                    due=first + late,
                     node_id=peer.node_id,
                     # Where nobody trustworthy named a loopback endpoint, none was stored.
                     loopback=addresses.names_loopback(peer.gossip_endpoint),

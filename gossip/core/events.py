@@ -47,6 +47,8 @@ class Started(Event, frozen=True):
     """Milliseconds: the wall time persisted last (E2); 0 on a first start."""
     peers: tuple[PeerRecord, ...] = ()
     """Members remembered from an earlier life (M7)."""
+    dial_after: float = 0.0
+    """Seconds until the first dials: links that another process holds come up meanwhile."""
 
 
 class LinkOpened(Event, frozen=True):

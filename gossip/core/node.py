@@ -306,7 +306,7 @@ class Node:
         first = min(_TICK, self._probes.start())
         self._tick_due = context.now.monotonic + first
         context.set_timer(_TICK_TIMER, first)
-        self._contacts.start(event.peers)
+        self._contacts.start(event.peers, event.dial_after)
 
     def _stop(self) -> None:
         """Say `leave`, then close every link behind what was sent (W5, M6)."""

@@ -108,6 +108,8 @@ JournalFactory = Callable[[ports.Committed, ports.Failed], ports.Journal]
 class Driver:
     """Runs one node in the current event loop. A `Hub` for the transports.
 
+    Before `start`, a `mirror` and a `guard` may be set.
+
     An exception out of the node or of an effect is a bug and leaves an unknown state: it ends
     `run`, and nothing is handled after it.
     """
@@ -136,6 +138,8 @@ class Driver:
         self._fetches = Fetches(fetcher, self._inbox.post)
         self.journal = journal(self._committed, self._commit_failed)
         self.feed = Feed()
+        self.mirror: ports.Mirror | None = None
+        self.guard: ports.Guard | None = None
         self._room: asyncio.Task[None] | None = None
         self._refusals: set[asyncio.Task[None]] = set()
         self._accepting = True
@@ -153,7 +157,7 @@ class Driver:
             SetTimer: self._timers.set,
             Commit: self._commit,
             StoreEntry: self._store,
-            ForgetEntry: lambda effect: self.journal.forget_entry(effect.tombstone),
+            ForgetEntry: self._forget,
             StorePeer: lambda effect: self.journal.store_peer(effect.peer),
             ForgetPeer: lambda effect: self.journal.forget_peer(effect.node_id),
             KeepIncarnation: self._keep_incarnation,
@@ -216,6 +220,8 @@ class Driver:
                 await asyncio.sleep(0)
             else:
                 await self._inbox.wait()
+            if self.guard is not None and self.guard.late:
+                await self.guard.check()
             self._slice()
 
     async def settle(self) -> None:
@@ -343,8 +349,15 @@ class Driver:
 
     def _store(self, effect: StoreEntry) -> None:
         self.journal.store_entry(effect.entry)
+        if self.mirror is not None:
+            self.mirror.entry(effect.entry)
         if self.feed.watched:
             self.feed.entry(effect.entry)
+
+    def _forget(self, effect: ForgetEntry) -> None:
+        self.journal.forget_entry(effect.tombstone)
+        if self.mirror is not None:
+            self.mirror.forgotten(effect.tombstone.key)
 
     def _tell(self, notice: Notice) -> None:
         tell = _log.warning if notice.kind in _WARNINGS else _log.info
@@ -354,8 +367,8 @@ class Driver:
 
     def _reply(self, effect: Reply) -> None:
         self._committing.discard(effect.request)
-        if self.feed.watched and effect.entry is not None:
-            self._feed_written(effect.entry)
+        if effect.entry is not None:
+            self._show_written(effect.entry)
         reply = self._writers.pop(effect.request)
         if reply.done():  # the writer was cancelled
             return
@@ -364,9 +377,15 @@ class Driver:
         else:
             reply.set_exception(WriteRefused(effect.refused or "overloaded", effect.detail))
 
-    def _feed_written(self, entry: Entry) -> None:
+    def _show_written(self, entry: Entry) -> None:
+        if self.mirror is None and not self.feed.watched:
+            return
         # A later write of the same commit, or a newer entry from a peer, may hold by now.
-        if self._node.get(entry.key) is entry:
+        if self._node.get(entry.key) is not entry:
+            return
+        if self.mirror is not None:
+            self.mirror.entry(entry)
+        if self.feed.watched:
             self.feed.entry(entry)
 
     def _note_more(self, effect: More) -> None:

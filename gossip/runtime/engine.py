@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import msgspec
 import structlog
 
 from gossip.core.conditions import Condition
@@ -27,12 +28,15 @@ from gossip.runtime import serving
 from gossip.runtime.driver import BACKLOG_BOUND, Door, Driver, JournalFactory
 from gossip.runtime.feed import WatchCounts
 from gossip.runtime.in_process import InProcessPort
-from gossip.runtime.ports import Dialer, EpochOver, Fetcher, Hub, NodePort
+from gossip.runtime.ports import Dialer, Fetcher, Guard, Hub, Mirror, NodePort, TakenOver
 from gossip.runtime.timers import instant
 from gossip.runtime.vitals import Vitals
 from gossip.runtime.watch import Interest, Watch
 
 _log = structlog.get_logger("gossip")
+
+DIAL_AFTER = 0.5
+"""Seconds that a node waits for links which other processes hold: they tell within a tenth."""
 
 T = TypeVar("T")
 
@@ -81,8 +85,11 @@ class Engine:
         self._ending: asyncio.Task[None] | None = None
         self._failed = asyncio.Event()
         self._conditions: dict[str, None] = {}
+        self._stays = False
+        """Whether the node lives on in another process, and does not leave."""
+        self._resign: Callable[[], None] = lambda: None
         self.error: BaseException | None = None
-        """What ended the node: `EpochOver`, or a bug of ours."""
+        """What ended the node: `TakenOver`, or a bug of ours."""
 
     @property
     def hub(self) -> Hub:
@@ -189,6 +196,19 @@ class Engine:
         )
         self._port = InProcessPort(node, self)
 
+    def share(self, mirror: Mirror, guard: Guard, resign: Callable[[], None]) -> None:
+        """Be one of several processes that may run this node. Between `prepare` and `begin`.
+
+        `resign` is called once, before the links are closed, where the node lives on in another.
+        Peers that are connected elsewhere are told of before any is dialed.
+        """
+        if self._started is None:
+            raise RuntimeError("the engine is not prepared")
+        self._started = msgspec.structs.replace(self._started, dial_after=DIAL_AFTER)
+        self._prepared.mirror = mirror
+        self._prepared.guard = guard
+        self._resign = resign
+
     async def begin(self) -> None:
         """Start the node; the port that its peers dial is bound."""
         if self._started is None:
@@ -200,19 +220,23 @@ class Engine:
         self._storing = asyncio.create_task(self._prepared.journal.wait_ended())
         self._storing.add_done_callback(self._part_ended)
 
-    async def finish(self) -> None:
-        """Leave the cluster and let go of everything, within four seconds."""
+    async def finish(self, *, leave: bool = True) -> None:
+        """Leave the cluster and let go of everything, within four seconds.
+
+        Without `leave` another process is about to go on where this one stops.
+        """
         if self._ending is None:
+            self._stays = not leave
             self._ending = asyncio.create_task(self._end())
         await asyncio.shield(self._ending)
 
     async def wait_failed(self) -> None:
         """Wait until the node fails by a bug of ours; `error` says what happened.
 
-        Raises `EpochOver` where another process has taken it over.
+        Raises `TakenOver` where another process has taken it over.
         """
         await self._failed.wait()
-        if isinstance(self.error, EpochOver):
+        if isinstance(self.error, TakenOver):
             raise self.error
 
     @property
@@ -224,11 +248,12 @@ class Engine:
     def _part_ended(self, task: asyncio.Task[None]) -> None:
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if isinstance(error, EpochOver):
-            _log.error("epoch_over", detail=str(error))
+        if isinstance(error, TakenOver):
+            _log.error("taken_over", detail=str(error))
         else:
             _log.error("node_failed", exc_info=error)
         self.error = error
+        self._stays = self._stays or isinstance(error, TakenOver)
         self._failed.set()
         if self._ending is None:
             self._ending = asyncio.create_task(self._end())
@@ -250,12 +275,14 @@ class Engine:
             if self.error is None:
                 _log.info("stopping")
             await driver.settle()
-            if isinstance(self.error, EpochOver):
+            if self._stays:
                 self._running.cancel()
             else:
                 driver.leave()
             # Its error, if it fails now, is told by `_part_ended`.
             await asyncio.wait((self._running,))
+        if self._stays:
+            self._resign()
         await driver.close()
         if self._storing is not None:
             # A store that hangs may keep its thread for ever.

@@ -5,11 +5,15 @@ Theory of operation. While nobody watches nothing is recorded, and the driver pa
 the last id that it saw and is given what came since, as long as the ring still reaches back so far.
 A minute after the last watcher left, the ring is dropped. Ids are `<epoch>-<number>`: each ring has
 an epoch of its own, so that an id of an earlier one is known to lead nowhere.
+
+The feed of a web process records nothing by itself. It `follows` that of the worker, under the same
+ids: whoever was connected to one web process may go on at another.
 """
 
 import asyncio
 import secrets
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -42,13 +46,20 @@ class Feed:
     """Tells watchers what happens. Everything here runs in the node's event loop."""
 
     def __init__(
-        self, *, watchers: int = WATCHERS, ring: int = RING, linger: float = LINGER
+        self,
+        *,
+        watchers: int = WATCHERS,
+        ring: int = RING,
+        linger: float = LINGER,
+        forgotten: Callable[[], None] = lambda: None,
     ) -> None:
+        """`forgotten` is called when nothing is recorded any more."""
         self.watched = False
         """Whether changes are recorded: without, `entry` and `member` need not be called."""
         self._most = watchers
         self._most_kept = ring
         self._linger = linger
+        self._forgotten = forgotten
         self._watches: dict[Watch, None] = {}
         self._ring: deque[Change] = deque()
         self._kept = 0
@@ -89,6 +100,19 @@ class Feed:
         kind = ChangeKind.DATA_DELETED if entry.deleted else ChangeKind.DATA_SET
         self._record(kind, entry.key, entry)
 
+    def follow(self, start: str) -> None:
+        """Record what another feed records behind this id, as `told`, until nobody watches."""
+        self._forget()
+        self._epoch, _, number = start.partition("-")
+        self._number = int(number)
+        self.watched = True
+
+    def told(self, change: Change) -> None:
+        """The feed that this one follows has recorded a change."""
+        if self.watched:
+            self._number += 1
+            self._deliver(change)
+
     def member(self, notice: Notice) -> None:
         """Something happened to a member, or it is no business of watchers."""
         if notice.kind in _MEMBER_KINDS:
@@ -97,8 +121,12 @@ class Feed:
     def close(self) -> None:
         """The node stops: everybody gets what waits, and learns that it is over."""
         self._closed = WatchEnded("stopping", "the node is stopping")
+        self.end(self._closed)
+
+    def end(self, ended: WatchEnded) -> None:
+        """End every watch; others may begin."""
         for watch in self._watches:
-            watch.end(self._closed)
+            watch.end(ended)
         self._watches.clear()
         self._forget()
 
@@ -106,7 +134,9 @@ class Feed:
         self, kind: ChangeKind, subject: str, entry: Entry | None = None, detail: str = ""
     ) -> None:
         self._number += 1
-        change = Change(self._id(), kind, subject, entry, detail)
+        self._deliver(Change(self._id(), kind, subject, entry, detail))
+
+    def _deliver(self, change: Change) -> None:
         self._keep(change)
         for watch in tuple(self._watches):
             if watch.interest.covers(change) and not watch.put(change):
@@ -153,7 +183,9 @@ class Feed:
         if self._forgetting is not None:
             self._forgetting.cancel()
             self._forgetting = None
-        self.watched = False
+        if self.watched:
+            self.watched = False
+            self._forgotten()
         self._ring.clear()
         self._kept = self._number = 0
 

@@ -117,7 +117,7 @@ class InProcessPort:
     ) -> Entry:
         return await self._writer.write(key, value, only_if, lifetime)
 
-    def watch(
+    async def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:
         return self._writer.watch(interest, after, reader)

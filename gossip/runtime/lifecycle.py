@@ -1,5 +1,6 @@
 """What a server starts and stops together with itself."""
 
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Protocol
 
 
@@ -26,3 +27,28 @@ class Lifecycle(Protocol):
 
         Also called when a start was broken off, however far it came. Ends within five seconds.
         """
+
+
+class Accompanied:
+    """A lifecycle with something beside it, from before its start until after its end."""
+
+    def __init__(self, lifecycle: Lifecycle, beside: AbstractAsyncContextManager[None]) -> None:
+        self._lifecycle = lifecycle
+        self._beside = beside
+        self._held = AsyncExitStack()
+
+    async def prepare(self) -> None:
+        await self._held.enter_async_context(self._beside)
+        await self._lifecycle.prepare()
+
+    async def begin(self) -> None:
+        await self._lifecycle.begin()
+
+    async def wait_failed(self) -> None:
+        await self._lifecycle.wait_failed()
+
+    async def finish(self) -> None:
+        try:
+            await self._lifecycle.finish()
+        finally:
+            await self._held.aclose()

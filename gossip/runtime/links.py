@@ -39,17 +39,23 @@ class Link:
         self._outbound = Outbound(wire, self._pressure)
         inbox.enlist(self)
 
-    async def received(self, data: str | bytes) -> None:
-        """Queue one frame for the node; returns at once unless too much of this link's waits."""
+    def received(self, data: str | bytes) -> bool:
+        """Queue one frame for the node; False where too much of this link's waits."""
         if self._closed or self._outbound.closing:
-            return
+            return True
         self._events.append(FrameReceived(self.id, data))
         self._size += len(data)
         if not self.enlisted:
             self._inbox.enlist(self)
-        if self._size > WAITING_SIZE or len(self._events) > WAITING_FRAMES:
-            if self._room is None:
-                self._room = asyncio.Event()
+        if self._size <= WAITING_SIZE and len(self._events) <= WAITING_FRAMES:
+            return True
+        if self._room is None:
+            self._room = asyncio.Event()
+        return False
+
+    async def room(self) -> None:
+        """Return once half of what may wait has been taken, or the link closes."""
+        if self._room is not None:
             await self._room.wait()
 
     def closed(self, code: int | None) -> None:
@@ -90,7 +96,7 @@ class Link:
     def close(self, code: int, reason: str) -> None:
         """Close behind what is queued. What the peer sends from now on is dropped."""
         self._outbound.close(code, reason)
-        # Its transport may wait in `received`, where it would never see the socket close.
+        # Its transport may wait for room, where it would never see the socket close.
         self._make_room()
 
     @property
@@ -115,8 +121,12 @@ class Link:
 class RefusedLink:
     """An `OpenLink` for a connection that the node never hears of."""
 
-    async def received(self, data: str | bytes) -> None:
+    def received(self, data: str | bytes) -> bool:  # noqa: ARG002
         """Drop it."""
+        return True
+
+    async def room(self) -> None:
+        """There is always."""
 
     def closed(self, code: int | None) -> None:
         """Nothing depends on it."""

@@ -13,6 +13,8 @@ from structlog.typing import Processor
 _LEVELS_OF_LIBRARIES: Final = {
     # A line for each connection or refused request is one that strangers can make us write.
     "daphne": logging.ERROR,
+    # A traceback each second while Redis is away, of which `gossip.relay` tells once.
+    "channels_redis.pubsub": logging.CRITICAL,
     "django.channels.server": logging.ERROR,
     "django.request": logging.ERROR,
     # Odd requests come with a traceback.

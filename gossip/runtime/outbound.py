@@ -4,11 +4,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-import structlog
-
 from gossip.core.config import Limits
 from gossip.core.context import CloseCode
 from gossip.runtime.ports import Wire
+from gossip.runtime.tasks import report_failure
 
 HIGH_WATER = 256_000
 """Characters that wait before the node is told to hold data back: one frame of the largest size."""
@@ -18,8 +17,6 @@ HARD_BOUND = Limits().outbox_bytes
 """Characters that wait before the link is closed, control frames included (S5)."""
 CLOSE_WITHIN = 1.0
 """Seconds that a closing link has to send what is queued; a node stops in five."""
-
-_log = structlog.get_logger("gossip")
 
 
 class Outbound:
@@ -41,8 +38,8 @@ class Outbound:
         self._gone = False
         self._drained = False
         self._deadline: asyncio.TimerHandle | None = None
-        self._task = asyncio.create_task(self._run())
-        self._task.add_done_callback(_report)
+        self._task = asyncio.create_task(self._run(), name="wire")
+        self._task.add_done_callback(report_failure)
 
     @property
     def waiting(self) -> int:
@@ -53,6 +50,11 @@ class Outbound:
     def closing(self) -> bool:
         """Whether nothing more is taken."""
         return self._closing
+
+    @property
+    def blocked(self) -> bool:
+        """Whether more waits than the high mark, and the low one was not reached since."""
+        return self._blocked
 
     @property
     def task(self) -> asyncio.Task[None]:
@@ -113,8 +115,3 @@ class Outbound:
             if self._blocked and self._waiting < LOW_WATER:
                 self._blocked = False
                 self._on_pressure(False)
-
-
-def _report(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        _log.error("wire_failed", exc_info=error)

@@ -34,8 +34,12 @@ class Wire(Protocol):
         """Send a close frame, behind what was sent, and release the socket within two seconds."""
 
 
-class EpochOver(GossipError):
-    """Another process has taken over this node: ours may store nothing more. The operator's line.
+class TakenOver(GossipError):
+    """Another process has taken over this node. The operator's line."""
+
+
+class EpochOver(TakenOver):
+    """Ours may store nothing more.
 
     `theirs` is the epoch in the store, None where it knows of no node any more.
     """
@@ -45,6 +49,8 @@ class EpochOver(GossipError):
             "another process has taken over this node: the epoch is"
             f" {'gone' if theirs is None else theirs}, ours was {ours}"
         )
+        self.ours = ours
+        self.theirs = theirs
 
 
 class Journal(Protocol):
@@ -102,6 +108,27 @@ class Journal(Protocol):
 
     async def close(self) -> None:
         """Write everything that waits, as far as the store lets us, and end the thread."""
+
+
+class Mirror(Protocol):
+    """Follows what the keys hold, outside of the process. Both methods return at once."""
+
+    def entry(self, entry: Entry) -> None:
+        """This is what its key holds from now on; it is durable, or written behind."""
+
+    def forgotten(self, key: str) -> None:
+        """This key is not known any more."""
+
+
+class Guard(Protocol):
+    """The right to be this node, which another process may take over."""
+
+    @property
+    def late(self) -> bool:
+        """Whether `check` must come before the node does anything else. Cheap."""
+
+    async def check(self) -> None:
+        """Return once it is sure that the right is still ours. Raises `TakenOver` if not."""
 
 
 Committed = Callable[[tuple[RequestId, ...]], None]
@@ -186,7 +213,7 @@ class NodePort(Protocol):
     async def forget(self, node_id: str) -> None:
         """Take a member off the lists, soon; ignored while the node holds a link to it."""
 
-    def watch(
+    async def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:
         """Watch what happens from now on, or from behind the change of this id.
@@ -204,8 +231,14 @@ class NodePort(Protocol):
 class OpenLink(Protocol):
     """The receiving half: what a transport does with what arrives on its socket."""
 
-    async def received(self, data: str | bytes) -> None:
-        """Hand over one complete message. Waits while too much of this link waits for the node."""
+    def received(self, data: str | bytes) -> bool:
+        """Hand over one complete message.
+
+        False where too much of this link waits for the node: read on after `room` only.
+        """
+
+    async def room(self) -> None:
+        """Return once there is room for more, or more would be dropped; at once where it is so."""
 
     def closed(self, code: int | None) -> None:
         """The socket is gone; `code` is None where it broke without a close frame. Once, last."""

@@ -4,8 +4,18 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+import structlog
+
 END_WITHIN = 0.3
 """Seconds: part of the five in which a node stops."""
+
+_log = structlog.get_logger("gossip")
+
+
+def report_failure(task: asyncio.Task[None]) -> None:
+    """Log the bug of ours that ended a task which nobody waits for."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("task_failed", task=task.get_name(), exc_info=error)
 
 
 class Tasks:
@@ -18,6 +28,7 @@ class Tasks:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(report_failure)
 
     async def stop(self) -> None:
         """Cancel every task and give them `END_WITHIN` seconds to clean up."""

@@ -1,7 +1,8 @@
 """One watcher's view of what happens: what it wants to hear of, and where it reads it.
 
 WatchRefused   nobody watches: there are too many, or the node does not serve
-WatchEnded     the watch is over: `slow`, the reader lagged too far behind; or `stopping`
+WatchEnded     the watch is over: `slow`, the reader lagged too far behind; `lost`, the web process
+               lost the worker, and with it what happened since; or `stopping`
 """
 
 import asyncio
@@ -76,7 +77,7 @@ class WatchRefused(GossipError):
 
 
 class WatchEnded(GossipError):
-    """The watch is over; `reason` is `slow` or `stopping`."""
+    """The watch is over; `reason` is `slow`, `lost` or `stopping`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(detail)

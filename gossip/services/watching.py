@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from gossip.runtime.feed import WatchCounts
-from gossip.runtime.ports import NodePort
 from gossip.runtime.watch import ChangeKind, Interest, Watch
 from gossip.services.asking import read, serving_port
 
@@ -32,7 +31,7 @@ async def watch(
     """
     port, reader = serving_port(), asyncio.get_running_loop()
     interest = Interest(frozenset(kinds), prefix)
-    watching = await read(port, _begun(port, interest, after, reader))
+    watching = await read(port, port.watch(interest, after, reader))
     try:
         yield watching
     finally:
@@ -42,9 +41,3 @@ async def watch(
 def watch_counts() -> WatchCounts:
     """How many watch, and how many could not. From any thread or event loop."""
     return serving_port().watch_counts
-
-
-async def _begun(
-    port: NodePort, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
-) -> Watch:
-    return port.watch(interest, after, reader)

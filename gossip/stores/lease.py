@@ -36,6 +36,7 @@ before: not even a question that waited in a Redis which hung gets a lease that 
 _TAKE = """
 local holder = redis.call('GET', KEYS[1])
 if holder and holder ~= '' and holder ~= ARGV[1] then
+    redis.call('SET', KEYS[3], '', 'PX', ARGV[2])
     return {'held', holder, redis.call('PTTL', KEYS[1])}
 end
 local lost = not holder and (ARGV[3] == 'cautious' or redis.call('EXISTS', KEYS[2]) == 0)
@@ -59,6 +60,10 @@ local now = redis.call('TIME')
 local at = string.format('%d', now[1] * 1000 + math.floor(now[2] / 1000))
 redis.call('HSET', KEYS[3], 'at', at, 'report', ARGV[4])
 return 1
+"""
+
+_EXISTS = """
+return redis.call('EXISTS', KEYS[1])
 """
 
 _RELEASE = """
@@ -97,8 +102,10 @@ class Lease:
         self._clock = clock
         keys = Keys(prefix)
         self._keys = (keys.lease, keys.epoch, keys.report)
+        self._standby = keys.standby
         self._take = Script(redis, _TAKE)
         self._renew = Script(redis, _RENEW)
+        self._exists = Script(redis, _EXISTS)
         self._release = Script(redis, _RELEASE)
         self._sent: float | None = None
         self._expires = -inf
@@ -137,6 +144,11 @@ class Lease:
             self._vacant_since = None
             raise
 
+    @property
+    def term(self) -> float:
+        """Seconds for which it holds."""
+        return self._term
+
     async def renew(self, report: bytes, epoch: int) -> bool:
         """Extend the lease, or take it where Redis lost it, and publish the report.
 
@@ -147,6 +159,10 @@ class Lease:
         ours = await self._renew(self._keys, self._value, self._milliseconds, epoch, report)
         self._sent = sent if ours else None
         return bool(ours)
+
+    async def has_standby(self) -> bool:
+        """Whether another was refused the lease within a term: it polls, and would go on."""
+        return bool(await self._exists((self._standby,)))
 
     async def release(self) -> None:
         """Let a standby have the lease at once. Nothing happens if it is not ours."""
@@ -163,7 +179,9 @@ class Lease:
 
     async def _try(self, manner: str) -> bool:
         sent = self._clock()
-        outcome, *found = await self._take(self._keys[:2], self._value, self._milliseconds, manner)
+        outcome, *found = await self._take(
+            (*self._keys[:2], self._standby), self._value, self._milliseconds, manner
+        )
         self._sent = sent if outcome == b"taken" else None
         if outcome == b"vacant":
             if self._vacant_since is None:

@@ -1,5 +1,8 @@
 """One engine for one data directory: an advisory lock that dies with its process.
 
+Workers of one scaled node share it, because the lease and the epoch say which of them is active; an
+embedded node shares it with nobody.
+
 The kernel holds the lock (`flock`), so a killed process leaves none behind; the file's text only
 tells people who holds it. Commands that run beside a node do not take it.
 """
@@ -21,6 +24,8 @@ class Holder(msgspec.Struct, frozen=True):
     port: int
     since: str
     """ISO 8601, UTC."""
+    shared: bool = False
+    """Whether it is a worker, one of several perhaps."""
 
 
 class EngineLock:
@@ -30,16 +35,18 @@ class EngineLock:
         self.path = data_dir / "engine.lock"
         self._descriptor: int | None = None
 
-    def acquire(self, port: int) -> None:
+    def acquire(self, port: int, *, shared: bool = False) -> None:
         """Take the lock and write down who we are, with the HTTP port on which we are found.
 
-        Raises `ConfigurationError`, whose line names the process that has it.
+        Raises `ConfigurationError`, whose line names the process that has it, or the one that came
+        last of those that share it.
         """
         try:
-            self._descriptor = self._lock()
+            self._descriptor = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
             now = datetime.now(UTC).isoformat(timespec="seconds")
+            holder = msgspec.json.encode(Holder(os.getpid(), port, now, shared))
             os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, msgspec.json.encode(Holder(os.getpid(), port, now)))
+            os.pwrite(self._descriptor, holder, 0)
         except OSError as error:
             raise ConfigurationError(
                 f"GOSSIP_DATA_DIR={self.path.parent}: {self.path.name} cannot be locked "
@@ -51,15 +58,14 @@ class EngineLock:
         take it from under a process that opened it already.
         """
         if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
-    def _lock(self) -> int:
+    def _lock(self, kind: int) -> int:
         # Not inherited by programs that we start (PEP 446), which might outlive us and hold it.
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 4096)
             os.close(descriptor)
@@ -73,6 +79,11 @@ class EngineLock:
         except (msgspec.DecodeError, UnicodeDecodeError):
             # It has the lock and has not written yet.
             return f"{directory} is in use by another process: set another GOSSIP_DATA_DIR"
+        if holder.shared:
+            return (
+                f"{directory} is in use: process {holder.pid} is a worker of this node since"
+                f" {holder.since}; set GOSSIP_REDIS_URL as it does, or another GOSSIP_DATA_DIR"
+            )
         return (
             f"{directory} is in use: process {holder.pid} runs this node on port {holder.port} "
             f"since {holder.since}; use http://localhost:{holder.port}, "

@@ -17,8 +17,8 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from gossip.core.errors import GossipError
 from gossip.redis_url import RedisUrl, parse_redis_url
+from gossip.runtime.ports import Unavailable
 
 CONNECT: Final = 1.0
 """Seconds for a connection to be made."""
@@ -33,7 +33,7 @@ SILENT: Final = 5
 sends nothing, and would never notice."""
 
 
-class ViewUnavailable(GossipError):
+class ViewUnavailable(Unavailable):
     """Redis does not answer, or what it holds is not complete. The text is for people."""
 
 

@@ -10,6 +10,8 @@ class Keys:
         """The greatest epoch that wrote here."""
         self.lease = f"{tag}:lease"
         """Who is the active worker; empty: nobody since the last one stopped."""
+        self.standby = f"{tag}:standby"
+        """There while a standby polls."""
         self.report = f"{tag}:report"
         """A hash: `report`, and `at`, the milliseconds of Redis's clock when it was published."""
         self.entries = f"{tag}:entries"

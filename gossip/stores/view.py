@@ -24,7 +24,7 @@ from redis.asyncio import Redis
 
 from gossip.core.entries import Entry
 from gossip.core.errors import GossipError
-from gossip.stores.epochs import EpochOver
+from gossip.runtime.ports import EpochOver
 from gossip.stores.redis_client import Script, ViewUnavailable
 from gossip.stores.redis_keys import Keys
 from gossip.stores.view_reader import ViewReader

@@ -112,7 +112,8 @@ async def _serve(link: OpenLink, connection: ClientConnection) -> None:
     code: int | None = None
     try:
         while True:
-            await link.received(await connection.recv())
+            if not link.received(await connection.recv()):
+                await link.room()
     except ConnectionClosed as closed:
         frame = closed.rcvd or closed.sent
         code = None if frame is None else frame.code

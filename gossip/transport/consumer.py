@@ -99,7 +99,8 @@ async def _serve(link: OpenLink, wire: AcceptedWire, receive: Receive) -> None:
     try:
         while (message := await receive())["type"] == "websocket.receive":
             text = message.get("text")
-            await link.received(message["bytes"] if text is None else text)
+            if not link.received(message["bytes"] if text is None else text):
+                await link.room()
         code = message.get("code", _NO_CODE)
     finally:
         # Also when the server cancels us, because the closing took too long.

@@ -1,8 +1,8 @@
 """What every `NodePort` promises to services."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from random import Random
 
 import pytest
@@ -13,11 +13,20 @@ from gossip.core.effects import Dial
 from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused
 from gossip.core.node import Node
+from gossip.relay.layer import Layer
+from gossip.relay.shared_port import SharedPort
+from gossip.relay.web_side import WebSide
+from gossip.relay.worker import Worker
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import STEP, DialRefused, Hub, NodePort
 from gossip.runtime.watch import ChangeKind, Interest, WatchRefused
+from gossip.stores.lease import Lease
+from gossip.stores.redis_client import open_redis
+from gossip.stores.view import SharedView, ViewReader
 from tests.support.fake_port import FakePort
+from tests.support.layer import MemoryLayer
 from tests.support.runtime import EmptyPast, MemoryJournal, no_fetcher, until
+from tests.support.valkey import Valkey, valkey
 
 
 class Subject:
@@ -40,7 +49,9 @@ class Subject:
 
 
 @asynccontextmanager
-async def in_process() -> AsyncIterator[Subject]:
+async def in_process(
+    prepared: Callable[[Engine, Node], Awaitable[None]] | None = None,
+) -> AsyncIterator[Subject]:
     """The real node behind its engine, with a store in memory."""
 
     async def nobody(dial: Dial, hub: Hub) -> None:
@@ -48,10 +59,11 @@ async def in_process() -> AsyncIterator[Subject]:
 
     config = Config(node_id="me", public_key="", gossip_endpoint=None, api_endpoint="")
     journal = MemoryJournal()
+    node = Node(config, Random(1))
     engine = Engine(
         Parts(
             config=config,
-            node=Node(config, Random(1)),
+            node=node,
             past=EmptyPast(),
             journal=journal,
             dialer=nobody,
@@ -60,6 +72,8 @@ async def in_process() -> AsyncIterator[Subject]:
         )
     )
     await engine.prepare()
+    if prepared is not None:
+        await prepared(engine, node)
     await engine.begin()
 
     def hold() -> None:
@@ -75,15 +89,70 @@ async def in_process() -> AsyncIterator[Subject]:
 
 
 @asynccontextmanager
+async def shared(server: Valkey) -> AsyncIterator[Subject]:
+    """The same node, asked by a web process: by way of a layer in memory and a view in Redis."""
+    layer = Layer(MemoryLayer())
+    server.flush()
+    async with AsyncExitStack() as held:
+        redis = await held.enter_async_context(open_redis(server.url))
+        lease = Lease(redis, "p", "worker", node_id="me")
+        assert await lease.acquire()
+        workers: list[Worker] = []
+
+        async def share(engine: Engine, node: Node) -> None:
+            worker = Worker(
+                engine,
+                node,
+                1,
+                layer=layer,
+                view=SharedView(redis, "p", 1),
+                lease=lease,
+                epoch_holds=always,
+            )
+            await worker.prepare()
+            workers.append(worker)
+
+        made = await held.enter_async_context(in_process(share))
+        web = WebSide(layer)
+        tasks = [asyncio.create_task(each) for each in (workers[0].run(), web.run())]
+        port = SharedPort(ViewReader(redis, "p"), web)
+        await until(lambda: port.ready)
+        yield Subject(port, made.hold, made.waiting, made.release)
+        made.release()
+        await workers[0].stop()
+        await web.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+
+async def always() -> bool:
+    return True
+
+
+@asynccontextmanager
 async def fake() -> AsyncIterator[Subject]:
     port = FakePort()
     yield Subject(port, port.gate.clear, lambda: port.waiting, port.gate.set)
 
 
-@pytest_asyncio.fixture(params=[in_process, fake])
+@pytest.fixture(scope="module")
+def server() -> Iterator[Valkey]:
+    with valkey() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(params=["in_process", "shared", "fake"])
 async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
-    make: Callable[[], AbstractAsyncContextManager[Subject]] = request.param
-    async with make() as made:
+    make: AbstractAsyncContextManager[Subject]
+    match request.param:
+        case "in_process":
+            make = in_process()
+        case "shared":
+            make = shared(request.getfixturevalue("server"))
+        case _:
+            make = fake()
+    async with make as made:
         yield made
 
 
@@ -241,7 +310,7 @@ async def test_a_thread_writes_through_the_loop_of_the_port(port: NodePort) -> N
 
 
 async def test_a_watcher_hears_of_a_write_that_it_can_read(port: NodePort) -> None:
-    watch = port.watch(Interest(), None, port.loop)
+    watch = await port.watch(Interest(), None, port.loop)
     written = [await port.write("k", b"1"), await port.write("k", None)]
     changes = [await anext(watch) for _ in range(2)]
     assert [change.entry for change in changes] == written
@@ -253,7 +322,7 @@ async def test_a_watcher_hears_of_a_write_that_it_can_read(port: NodePort) -> No
 
 
 async def test_a_write_is_not_told_before_it_is_durable(subject: Subject, port: NodePort) -> None:
-    watch = port.watch(Interest(), None, port.loop)
+    watch = await port.watch(Interest(), None, port.loop)
     subject.hold()
     writing = asyncio.create_task(port.write("k", b"1"))
     await until(subject.waiting)
@@ -277,11 +346,11 @@ async def test_in_process_the_entries_are_of_the_keys_at_the_call() -> None:
 
 async def test_a_stopped_node_ends_its_watches_and_takes_no_more() -> None:
     async with in_process() as made:
-        watch = made.port.watch(Interest(), None, made.port.loop)
+        watch = await made.port.watch(Interest(), None, made.port.loop)
         await made.port.write("k", b"1")
     assert [change.subject async for change in watch] == ["k"]
     with pytest.raises(WatchRefused):
-        made.port.watch(Interest(), None, made.port.loop)
+        await made.port.watch(Interest(), None, made.port.loop)
 
 
 async def test_a_stopped_node_refuses_writes_and_is_not_ready() -> None:

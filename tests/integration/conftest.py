@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.cluster import Cluster
 from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.scaled import Mixed
 
 # Rounds are frequent, so that what pushing missed is repaired while a test waits for it. Time-outs
 # stay as they are: what a test sees of a failure within seconds comes from broken connections.
@@ -33,6 +34,23 @@ def cluster(shared: Cluster) -> Cluster:
     """
     shared.revive()
     return shared
+
+
+@pytest.fixture(scope="session")
+def shared_mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
+    mixed = Mixed(tmp_path_factory.mktemp("mixed"), SETTINGS)
+    yield mixed
+    mixed.kill()
+
+
+@pytest.fixture
+def mixed(shared_mixed: Mixed) -> Mixed:
+    """A scaled node and two embedded ones, whatever the test before did to them.
+
+    Their data stays: tests use keys of their own.
+    """
+    shared_mixed.revive()
+    return shared_mixed
 
 
 @pytest.fixture

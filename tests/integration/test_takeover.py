@@ -39,7 +39,7 @@ def test_a_node_that_is_taken_over_ends_and_does_not_leave(pair: Cluster) -> Non
     assert node.wait_ended() == 1
     told = node.output.read_text().splitlines()
     assert [each for each in told if each.startswith("gossipnode: ")] == [f"gossipnode: {line}"]
-    assert [each for each in told if "epoch_over" in each and line in each]
+    assert [each for each in told if "taken_over" in each and line in each]
     assert "Traceback" not in node.output.read_text()
     # Not `inactive`: it did not leave, it lives elsewhere.
     eventually(lambda: other.client.statuses().get(node_id) == "suspected")

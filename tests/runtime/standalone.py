@@ -36,13 +36,20 @@ class ScriptedLink:
         self.node = node
         self.wire = wire
         self.frames = 0
+        self.last: str | bytes = ""
         self.flooding = asyncio.create_task(self.flood()) if node.mode == "flood" else None
 
-    async def received(self, data: str | bytes) -> None:
+    def received(self, data: str | bytes) -> bool:
         self.frames += 1
+        self.last = data
+        return False
+
+    async def room(self) -> None:
         match self.node.mode:
             case "echo" | "stuck" | "mute":
-                await self.wire.send(data if isinstance(data, str) else data.decode())
+                await self.wire.send(
+                    self.last if isinstance(self.last, str) else self.last.decode()
+                )
             case "deaf":
                 await asyncio.Event().wait()
             case "fail":

@@ -24,7 +24,7 @@ class End:
 
     async def send(self, frame: str) -> None:
         if self.there is not None and not self.closed.is_set():
-            await self.there.received(frame)
+            self.there.received(frame)
 
     async def close(self, code: int, reason: str) -> None:
         if self.closed.is_set() or self.here is None or self.there is None:

@@ -24,8 +24,11 @@ class RecordingHub:
         self.dialed.append(dialed)
         return self
 
-    async def received(self, data: str | bytes) -> None:
+    def received(self, data: str | bytes) -> bool:
         raise AssertionError(data)
+
+    async def room(self) -> None:
+        pass
 
     def closed(self, code: int | None) -> None:
         self.closed_with.append(code)

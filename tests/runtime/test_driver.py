@@ -97,8 +97,8 @@ async def test_the_node_sees_what_a_link_brings() -> None:
     driver = make(node)
     async with running(driver):
         link = driver.opened(MemoryWire(), dialed="ws://a.example/ws", remote_is_loopback=True)
-        await link.received("one")
-        await link.received(b"two")
+        link.received("one")
+        link.received(b"two")
         link.closed(1001)
         await until(lambda: len(node.events) == 4)
     number = LinkId(1)
@@ -117,7 +117,7 @@ async def test_time_never_steps_back_between_events() -> None:
     async with running(driver):
         link = driver.opened(MemoryWire())
         for _ in range(100):
-            await link.received("x")
+            link.received("x")
         await until(lambda: len(node.frames) == 100)
     assert node.instants == sorted(node.instants)
 
@@ -139,7 +139,7 @@ async def test_frames_go_to_their_links_in_the_order_of_the_effects() -> None:
     wires = [MemoryWire(), MemoryWire()]
     async with running(driver):
         links = [driver.opened(wire) for wire in wires]
-        await links[0].received("go")
+        links[0].received("go")
         await until(lambda: wires[1].closed_with and len(wires[0].sent) == 2)
     assert wires[0].sent == ["both", "last"]
     assert wires[1].sent == ["both", "zweite €"]
@@ -156,7 +156,7 @@ async def test_a_slow_wire_does_not_delay_the_others() -> None:
         driver.opened(slow)
         link = driver.opened(quick)
         for _ in range(100):
-            await link.received("x")
+            link.received("x")
         await until(lambda: len(quick.sent) == 100)
         assert slow.sent == []
         slow.reads.set()
@@ -167,8 +167,8 @@ async def test_a_flooding_link_leaves_the_others_their_turns() -> None:
     driver = make(node)
     flood, modest = driver.opened(MemoryWire()), driver.opened(MemoryWire())
     for _ in range(1_000):
-        await flood.received("flood")
-    await modest.received("modest")
+        flood.received("flood")
+    modest.received("modest")
     async with running(driver):
         await until(lambda: "modest" in node.frames)
     assert node.frames.index("modest") <= 1
@@ -179,7 +179,7 @@ async def test_a_flood_leaves_the_event_loop_its_turns() -> None:
     driver = make(node)
     link = driver.opened(MemoryWire())
     for _ in range(1_500):
-        await link.received("x")
+        link.received("x")
     seen = [0]
     async with running(driver):
         while len(node.frames) < 1_500:
@@ -217,8 +217,8 @@ async def test_work_left_over_goes_on_behind_the_others() -> None:
     driver = make(node)
     heavy, light = driver.opened(MemoryWire()), driver.opened(MemoryWire())
     for frame in ("big", "next"):
-        await heavy.received(frame)
-    await light.received("light")
+        heavy.received(frame)
+    light.received("light")
     async with running(driver):
         await until(lambda: "next" in node.frames)
     kinds = [event.data if isinstance(event, FrameReceived) else event for event in node.events[2:]]
@@ -236,7 +236,7 @@ async def test_work_for_others_holds_no_link() -> None:
     driver = make(node)
     link = driver.opened(MemoryWire())
     for frame in ("big", "next"):
-        await link.received(frame)
+        link.received(frame)
     async with running(driver):
         await until(lambda: "next" in node.frames)
     kinds = [event.data if isinstance(event, FrameReceived) else event for event in node.events[1:]]
@@ -258,8 +258,8 @@ async def test_a_link_over_its_rate_is_paused_alone() -> None:
     node.script = script
     fast, other = driver.opened(MemoryWire()), driver.opened(MemoryWire())
     for frame in ("too fast", "later"):
-        await fast.received(frame)
-    await other.received("meanwhile")
+        fast.received(frame)
+    other.received("meanwhile")
     async with running(driver):
         await until(lambda: len(node.frames) == 3)
     assert node.frames == ["too fast", "meanwhile", "later"]
@@ -319,7 +319,7 @@ async def test_a_full_backlog_pauses_frames_and_nothing_else() -> None:
     async with running(driver):
         await until(lambda: TimerFired("round", 1) in node.events)
         link = driver.opened(MemoryWire())
-        await link.received("x")
+        link.received("x")
         await asyncio.wait_for(driver.write("k", b"1"), 5)
         assert node.frames == []
         journal.backlog = 9
@@ -335,7 +335,7 @@ async def test_one_below_the_bound_of_the_backlog_pauses_nothing() -> None:
     async with running(driver):
         link = driver.opened(MemoryWire())
         for count in (1, 2):
-            await link.received("x")
+            link.received("x")
             await until(partial(lambda wanted: len(node.frames) == wanted, count))
 
 
@@ -473,7 +473,7 @@ async def test_a_stop_sends_what_the_node_says_last_and_closes_its_links() -> No
     assert wire.sent == ["leave"]
     assert wire.closed_with == (1000, "stopping")
     link = driver.opened(late)
-    await link.received("nobody listens")
+    link.received("nobody listens")
     await until(lambda: late.closed_with == (1000, "stopping"))
 
 
@@ -487,8 +487,8 @@ async def test_a_node_that_raises_ends_the_run() -> None:
     driver = make(node)
     wire = MemoryWire()
     link = driver.opened(wire)
-    await link.received("boom")
-    await link.received("never handled")
+    link.received("boom")
+    link.received("never handled")
     with pytest.raises(ZeroDivisionError):
         await asyncio.wait_for(driver.run(), 5)
     await driver.close()

@@ -249,7 +249,7 @@ async def test_a_node_that_fails_is_told_and_everything_is_let_go() -> None:
     write = asyncio.create_task(world.engine.port.write("k", b"1"))
     await until(lambda: any(isinstance(event, WriteRequested) for event in world.node.events))
     with capture_logs() as logs:
-        await link.received("boom")
+        link.received("boom")
         await asyncio.wait_for(world.engine.wait_failed(), 5)
         assert not world.engine.ready
         await world.engine.finish()
@@ -293,7 +293,7 @@ async def test_who_is_taken_over_ends_without_leaving_and_says_so_in_one_line() 
         assert not world.engine.ready
         await world.engine.finish()
     assert world.engine.error is over
-    assert logs == [{"event": "epoch_over", "log_level": "error", "detail": str(over)}]
+    assert logs == [{"event": "taken_over", "log_level": "error", "detail": str(over)}]
     assert world.node.events[-1] == CommitFailed((RequestId(1),), str(over))
     assert StopRequested() not in world.node.events
     assert wire.closed_with is not None

@@ -29,8 +29,8 @@ def drain(inbox: Inbox) -> list[Event]:
 
 
 async def test_events_keep_the_order_in_which_they_happened(inbox: Inbox, link: Link) -> None:
-    await link.received("a")
-    await link.received(b"b")
+    link.received("a")
+    link.received(b"b")
     link.closed(1001)
     assert drain(inbox) == [
         LinkOpened(ID),
@@ -43,15 +43,16 @@ async def test_events_keep_the_order_in_which_they_happened(inbox: Inbox, link: 
 async def test_nothing_follows_the_close(inbox: Inbox, link: Link) -> None:
     link.closed(None)
     link.closed(1000)
-    await link.received("late")
+    link.received("late")
     assert drain(inbox) == [LinkOpened(ID), LinkClosed(ID, None)]
 
 
 async def test_the_socket_waits_one_past_the_bound_of_frames(inbox: Inbox, link: Link) -> None:
     inbox.next()
     for _ in range(WAITING_FRAMES):
-        await asyncio.wait_for(link.received("x"), 5)
-    over = asyncio.create_task(link.received("x"))
+        assert link.received("x")
+    assert not link.received("x")
+    over = asyncio.create_task(link.room())
     await asyncio.sleep(0)
     assert not over.done()
     drain(inbox)
@@ -59,8 +60,9 @@ async def test_the_socket_waits_one_past_the_bound_of_frames(inbox: Inbox, link:
 
 
 async def test_the_socket_waits_one_past_the_bound_of_size(inbox: Inbox, link: Link) -> None:
-    await asyncio.wait_for(link.received("x" * WAITING_SIZE), 5)
-    over = asyncio.create_task(link.received("x"))
+    assert link.received("x" * WAITING_SIZE)
+    assert not link.received("x")
+    over = asyncio.create_task(link.room())
     await asyncio.sleep(0)
     assert not over.done()
     drain(inbox)
@@ -68,12 +70,18 @@ async def test_the_socket_waits_one_past_the_bound_of_size(inbox: Inbox, link: L
 
 
 async def test_a_waiting_socket_is_let_go_when_its_link_closes(inbox: Inbox, link: Link) -> None:
-    over = asyncio.create_task(link.received("x" * (WAITING_SIZE + 1)))
+    assert not link.received("x" * (WAITING_SIZE + 1))
+    over = asyncio.create_task(link.room())
     await asyncio.sleep(0)
     link.close(4409, "duplicate")
     await asyncio.wait_for(over, 5)
-    await link.received("after")
+    assert link.received("after")
     assert len(drain(inbox)) == 2
+
+
+async def test_a_link_with_room_makes_nobody_wait(link: Link) -> None:
+    link.received("x")
+    await asyncio.wait_for(link.room(), 5)
 
 
 async def test_an_abandoned_link_sends_nothing_more(inbox: Inbox) -> None:

@@ -79,4 +79,4 @@ async def test_a_wire_that_raises_is_told_and_closed() -> None:
         await until(queue.task.done)
         await until(lambda: logs)
     assert wire.closed_with is not None
-    assert [line["event"] for line in logs] == ["wire_failed"]
+    assert [line["event"] for line in logs] == ["task_failed"]

@@ -30,20 +30,6 @@ def alias(empty: str) -> str:
     return empty
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def either(request: pytest.FixtureRequest) -> str:
-    """Likewise, of each kind of database."""
-    alias: str = request.getfixturevalue("alias" if request.param == "sqlite" else "on_postgres")
-    return alias
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
-    """Likewise, on a server."""
-    with django_db_blocker.unblock(), emptied(postgres_url) as alias:
-        yield alias
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Valkey]:
     """A Redis for the tests of one module."""
@@ -57,3 +43,17 @@ async def redis(server: Valkey) -> AsyncIterator[Redis]:
     server.flush()
     async with open_redis(server.url) as client:
         yield client
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def either(request: pytest.FixtureRequest) -> str:
+    """Likewise, of each kind of database."""
+    alias: str = request.getfixturevalue("alias" if request.param == "sqlite" else "on_postgres")
+    return alias
+
+
+@pytest.fixture
+def on_postgres(postgres_url: str, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """Likewise, on a server."""
+    with django_db_blocker.unblock(), emptied(postgres_url) as alias:
+        yield alias

@@ -8,7 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from gossip.core.entries import Entry
-from gossip.stores.epochs import EpochOver
+from gossip.runtime.ports import EpochOver
 from gossip.stores.lease import Lease
 from gossip.stores.redis_client import open_redis
 from gossip.stores.view import Numbers, SharedView, ViewLost, ViewReader, ViewUnavailable

@@ -151,7 +151,7 @@ class FakePort:
         self.hold(entry)
         return entry
 
-    def watch(
+    async def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:
         return self.feed.watch(interest, after, reader)

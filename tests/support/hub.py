@@ -13,8 +13,12 @@ class Link:
         self.frames: list[str | bytes] = []
         self.codes: list[int | None] = []
 
-    async def received(self, data: str | bytes) -> None:
+    def received(self, data: str | bytes) -> bool:
         self.frames.append(data)
+        return True
+
+    async def room(self) -> None:
+        pass
 
     def closed(self, code: int | None) -> None:
         self.codes.append(code)

@@ -111,13 +111,17 @@ class NodeProcess:
         """Whether it was started and has not been seen to end."""
         return self._process is not None and self._process.poll() is None
 
+    def command(self) -> list[str]:
+        """The command line."""
+        return self.launch.command(self.port)
+
     def start(self) -> None:
         """Start the process; `wait_ready` says when it serves."""
         # Not while an earlier process may live: two nodes would share an address.
         assert not self.is_running, "it runs already"
         with self.open_output() as output:
             self._process = subprocess.Popen(
-                [*self.prefix, *self.launch.command(self.port)],
+                [*self.prefix, *self.command()],
                 cwd=ROOT,
                 env=self.environment(),
                 stdin=subprocess.DEVNULL,
@@ -133,7 +137,7 @@ class NodeProcess:
     def fail_to_start(self, within: float = 20.0) -> tuple[int, str]:
         """Start it and wait for its end; return exit code and standard error."""
         ended = subprocess.run(
-            self.launch.command(self.port),
+            self.command(),
             check=False,
             cwd=ROOT,
             env=self.environment(),
@@ -169,6 +173,14 @@ class NodeProcess:
     def signal_stop(self) -> None:
         """Tell it to end in order (SIGTERM), and do not wait."""
         self._running.send_signal(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Let it do nothing (SIGSTOP) until `resume`."""
+        self._running.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on (SIGCONT)."""
+        self._running.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it as a crash would (SIGKILL). Nothing happens where none runs."""

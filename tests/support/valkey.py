@@ -33,6 +33,11 @@ class Server(ABC):
         self.password: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not ended here."""
+        return self._process is not None
+
     def start(self) -> Self:
         """Start it and wait until it answers."""
         assert self._process is None, "it runs already"

@@ -163,7 +163,10 @@ async def test_a_busy_node_is_waited_for() -> None:
             sent += 1
 
     class Busy(Link):
-        async def received(self, data: str | bytes) -> None:
+        def received(self, data: str | bytes) -> bool:
+            return False
+
+        async def room(self) -> None:
             await asyncio.Event().wait()
 
     hub = Listening()

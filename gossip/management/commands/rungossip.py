@@ -1,7 +1,9 @@
-"""`manage.py rungossip`: one node in the foreground."""
+"""`manage.py rungossip`: one node in the foreground, or a process of one that is several."""
 
+import dataclasses
 import sys
 from argparse import RawDescriptionHelpFormatter
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from channels.routing import get_default_application
@@ -10,6 +12,8 @@ from django.core.management.base import BaseCommand, CommandParser, DjangoHelpFo
 
 from gossip import __version__
 from gossip.conf import describe_variables
+from gossip.core.errors import ConfigurationError
+from gossip.runtime.lifecycle import Accompanied, Lifecycle
 
 
 class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
@@ -17,9 +21,15 @@ class _HelpFormatter(DjangoHelpFormatter, RawDescriptionHelpFormatter):
 
 
 class Command(BaseCommand):
-    """Serves HTTP and `/ws` on one port and runs the node in the same process."""
+    """Serves HTTP and `/ws` on one port and runs the node in the same process.
 
-    help = "Run a gossip node: HTTP and WebSocket on HOST:PORT, and the gossip between."
+    With `GOSSIP_REDIS_URL` it is one process of a scaled node: a web process, or a worker.
+    """
+
+    help = (
+        "Run a gossip node: HTTP and WebSocket on HOST:PORT, and the gossip between."
+        " With GOSSIP_REDIS_URL, run one of its web processes, or a worker."
+    )
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Add the variables to the help, which is where an operator looks for options."""
@@ -32,23 +42,72 @@ class Command(BaseCommand):
         """Ours, not Django's."""
         return __version__
 
-    def handle(self, *_args: Any, **_options: Any) -> None:
-        """Serve until SIGTERM or SIGINT; exits with 0 then, with 1 when something failed."""
-        # Twisted looks for pyOpenSSL and would load 60 modules, 3.5 MB, for a TLS that nobody uses.
-        sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # documented: not found
-        # Importing the server loads Twisted and its reactor: not for `--help`.
-        from daphne.endpoints import build_endpoint_description_strings
-
-        from gossip.runtime.server import GossipServer
-
-        application = get_default_application()
-        application.hosted = True
-        node = settings.GOSSIP
-        server = GossipServer(
-            application,
-            lifecycle=application.lifecycle,
-            endpoints=build_endpoint_description_strings(host=node.host, port=node.port),
-            server_name="gossipnode",
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Only what is no property of the node."""
+        parser.add_argument(
+            "--no-web",
+            action="store_true",
+            help="be a worker of a scaled node: the first is active, others stand by",
         )
-        server.run()
-        sys.exit(server.exit_code)
+        parser.add_argument(
+            "--with-redis",
+            action="store_true",
+            help="start a Redis server on a socket in the data directory, unless one runs there",
+        )
+
+    def handle(self, *_args: Any, no_web: bool, with_redis: bool, **_options: Any) -> None:
+        """Serve until SIGTERM or SIGINT; exits with 0 then, with 1 when something failed."""
+        try:
+            beside = _redis_of_our_own() if with_redis else None
+            sys.exit(_work(beside) if no_web else _serve(beside))
+        except ConfigurationError as error:
+            sys.exit(f"gossipnode: {error}")
+
+
+def _redis_of_our_own() -> AbstractAsyncContextManager[None]:
+    from gossip.stores.redis_server import local_redis, socket_url
+
+    node = settings.GOSSIP
+    url = socket_url(node.data_dir)
+    if node.redis_url not in {None, url}:
+        raise ConfigurationError("GOSSIP_REDIS_URL names another Redis than --with-redis: use one")
+    settings.GOSSIP = dataclasses.replace(node, redis_url=url)
+    return local_redis(node.data_dir)
+
+
+def _work(beside: AbstractAsyncContextManager[None] | None) -> int:
+    from gossip.runtime import alone, logs
+    from gossip.scaled import WorkerLaunch
+
+    if settings.GOSSIP.redis_url is None:
+        raise ConfigurationError(
+            "--no-web makes a worker of a node that is several processes: set GOSSIP_REDIS_URL, or"
+            " add --with-redis"
+        )
+    logs.configure(settings.GOSSIP.log_level)
+    return alone.run(_together(WorkerLaunch(settings.GOSSIP), beside))
+
+
+def _serve(beside: AbstractAsyncContextManager[None] | None) -> int:
+    # Twisted looks for pyOpenSSL and would load 60 modules, 3.5 MB, for a TLS that nobody uses.
+    sys.modules.setdefault("OpenSSL", None)  # type: ignore[arg-type]  # documented: not found
+    # Importing the server loads Twisted and its reactor: not for `--help`.
+    from daphne.endpoints import build_endpoint_description_strings
+
+    from gossip.runtime.server import GossipServer
+
+    application = get_default_application()
+    application.hosted = True
+    node = settings.GOSSIP
+    server = GossipServer(
+        application,
+        lifecycle=_together(application.lifecycle, beside),
+        endpoints=build_endpoint_description_strings(host=node.host, port=node.port),
+        server_name="gossipnode",
+    )
+    server.run()
+    return server.exit_code
+
+
+def _together(lifecycle: Lifecycle, beside: AbstractAsyncContextManager[None] | None) -> Lifecycle:
+    return lifecycle if beside is None else Accompanied(lifecycle, beside)

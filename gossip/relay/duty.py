@@ -1,0 +1,89 @@
+"""A worker's right to be the node: the lease in Redis, with the database as the last word.
+
+Theory of operation. The lease is renewed a few times in its term. Whoever was stopped, by a signal,
+a virtual machine or a disk, may have lost it meanwhile without noticing: so before the node does
+anything with a lease that was not renewed for a third of the term, it is renewed first. While Redis
+does not answer, nobody can take the lease, unless Redis is cut off from this worker alone: then the
+epoch in the database tells. The journal and the view refuse a worker whose epoch is over anyway;
+this is what keeps it from speaking to peers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+
+from gossip.runtime.ports import TakenOver
+from gossip.stores.lease import Lease
+from gossip.stores.redis_client import ViewUnavailable
+
+RENEWALS: Final = 6
+"""Renewals in the term of a lease."""
+TRUSTED: Final = 3
+"""A lease is trusted without a look for its term divided by this."""
+
+_log = structlog.get_logger("gossip")
+
+
+class Duty:
+    """Implements `gossip.runtime.ports.Guard`. `report` is what web processes are shown."""
+
+    def __init__(
+        self,
+        lease: Lease,
+        epoch: int,
+        *,
+        report: Callable[[], Awaitable[bytes]],
+        epoch_holds: Callable[[], Awaitable[bool]],
+        clock: Callable[[], float],
+    ) -> None:
+        self._lease = lease
+        self._epoch = epoch
+        self._report = report
+        self._epoch_holds = epoch_holds
+        self._clock = clock
+        self._confirmed = clock()
+        self._checking: asyncio.Task[None] | None = None
+        self._failing = False
+
+    @property
+    def late(self) -> bool:
+        """Whether `check` must come before anything else."""
+        return self._clock() - self._confirmed > self._lease.term / TRUSTED
+
+    async def check(self) -> None:
+        """Return once it is sure that this worker still has the duty. Raises `TakenOver`."""
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._confirm())
+        await asyncio.shield(self._checking)
+
+    async def run(self) -> None:
+        """Renew the lease and publish the report, for ever. Raises `TakenOver`."""
+        while True:
+            await self.check()
+            await asyncio.sleep(self._lease.term / RENEWALS)
+
+    async def _confirm(self) -> None:
+        asked = self._clock()
+        try:
+            held = await self._lease.renew(await self._report(), self._epoch)
+            self._note_recovery()
+        except ViewUnavailable as error:
+            self._note_failure(error)
+            held = await self._epoch_holds()
+        if not held:
+            raise TakenOver(
+                "another worker has taken over this node: start this one again to stand by"
+            )
+        self._confirmed = asked
+
+    def _note_failure(self, error: ViewUnavailable) -> None:
+        if not self._failing:
+            self._failing = True
+            _log.warning("lease_failing", detail=str(error))
+
+    def _note_recovery(self) -> None:
+        if self._failing:
+            self._failing = False
+            _log.info("lease_recovered")

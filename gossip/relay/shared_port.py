@@ -1,0 +1,110 @@
+"""The port between services and a node whose engine runs in another process.
+
+Reads come from the shared view in Redis, which shows every write before it is acknowledged; what
+the node says of itself is as old as the worker's last report. Writes go to the worker.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from gossip.core.conditions import Condition
+from gossip.core.entries import Entry
+from gossip.core.stats import MemberView, Overview
+from gossip.relay import items, report
+from gossip.relay.report import Report
+from gossip.relay.web_side import AWAY, WebSide
+from gossip.runtime.feed import WatchCounts
+from gossip.runtime.ports import Unavailable
+from gossip.runtime.timers import instant
+from gossip.runtime.vitals import Vitals
+from gossip.runtime.watch import Interest, Watch
+from gossip.stores.view import ViewReader
+
+
+class SharedPort:
+    """Implements `gossip.runtime.ports.NodePort`. Create it in the web process's event loop."""
+
+    def __init__(self, view: ViewReader, side: WebSide) -> None:
+        self._view = view
+        self._side = side
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    @property
+    def ready(self) -> bool:
+        return self._side.has_worker
+
+    @property
+    def stale_for(self) -> float:
+        return self._side.silent_for
+
+    async def get(self, key: str) -> Entry | None:
+        return await self._view.get(key)
+
+    def entries(self, prefix: str = "", after: str = "") -> AsyncIterator[list[Entry]]:
+        return self._view.entries(prefix, after)
+
+    async def members(self) -> list[MemberView]:
+        return (await self._report())[0].members
+
+    async def overview(self) -> Overview:
+        said, age = await self._report()
+        numbers = await self._view.numbers()
+        reasons = said.overview.reasons
+        if age > AWAY:
+            reasons = (*reasons, f"worker: nothing heard for {age:.0f} s")
+        return msgspec.structs.replace(
+            said.overview,
+            me=msgspec.structs.replace(said.overview.me, last_seen=instant().wall),
+            version=numbers.version,
+            last_updated=numbers.last_updated,
+            live=numbers.live,
+            total=numbers.total,
+            reasons=reasons,
+        )
+
+    async def vitals(self) -> Vitals:
+        return (await self._report())[0].vitals
+
+    async def aside(self) -> list[Entry]:
+        return (await self._report())[0].entries_aside()
+
+    async def write(
+        self,
+        key: str,
+        value: bytes | None,
+        only_if: Condition | None = None,
+        lifetime: int | None = None,
+    ) -> Entry:
+        entry = await self._side.ask(items.Write(key, value, only_if, lifetime))
+        if entry is None:
+            raise TypeError("the worker answered a write without what it wrote")
+        return entry
+
+    async def drop_aside(self, key: str) -> None:
+        await self._side.ask(items.DropAside(key))
+
+    async def forget(self, node_id: str) -> None:
+        await self._side.ask(items.Forget(node_id))
+
+    async def watch(
+        self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
+    ) -> Watch:
+        feed = await self._side.followed()
+        return feed.watch(interest, after, reader)
+
+    @property
+    def watch_counts(self) -> WatchCounts:
+        return self._side.feed.counts
+
+    async def _report(self) -> tuple[Report, float]:
+        found = await self._view.report()
+        if found is None:
+            raise Unavailable("no worker has run this node yet")
+        body, age = found
+        return report.decode(body), age

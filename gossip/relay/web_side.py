@@ -1,0 +1,396 @@
+"""A web process's side: connections of peers and requests of clients, on their way to the worker.
+
+Theory of operation. The worker announces itself once a second to all web processes. Each opens a
+stream to it and tells it of the connections that it holds, with the last `join` that came on each:
+so a worker that takes over knows every peer at once, and no peer has to connect again. While there
+is no worker, and while too much waits on the way, the sockets of the peers are not read.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from time import monotonic
+from typing import Final
+
+import msgspec
+import structlog
+
+from gossip.core.config import Limits
+from gossip.core.decoding import decode
+from gossip.core.entries import Entry
+from gossip.core.errors import FrameFault, WriteRefused, WriteUnanswered
+from gossip.core.messages import Join
+from gossip.relay import items
+from gossip.relay.connection import Connection
+from gossip.relay.items import Frame
+from gossip.relay.layer import (
+    GONE,
+    HERE,
+    PACKET,
+    RETRY,
+    UNKNOWN,
+    WEB_PROCESSES,
+    WHO,
+    WORKERS,
+    Here,
+    Layer,
+    LayerFailed,
+)
+from gossip.relay.stream import Packet, StreamBroken
+from gossip.runtime.feed import Feed
+from gossip.runtime.outbound import Outbound
+from gossip.runtime.ports import OpenLink, Unavailable, Wire
+from gossip.runtime.watch import WatchEnded, WatchRefused
+
+AWAY: Final = 2.0
+"""Seconds of silence after which nothing is asked of the worker: two announcements."""
+NO_WORKER: Final = "no worker runs this node at present"
+FLUSH_WITHIN: Final = 0.5
+"""Seconds that a stop waits until the worker has heard of the last closed connection."""
+
+_LIMITS: Final = Limits()
+_decode_packet = msgspec.msgpack.Decoder(Packet).decode
+
+_log = structlog.get_logger("gossip")
+
+
+class WebSide:
+    """The `Hub` of a web process, and where its requests go."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._layer = layer
+        self._channel = ""
+        self._worker: Connection | None = None
+        self._here = Here(0, "")
+        self._heard = monotonic()
+        self._links: dict[int, WebLink] = {}
+        self._link_numbers = count(1)
+        self._request_numbers = count(1)
+        self._asked: dict[int, asyncio.Future[Entry | None]] = {}
+        self.feed = Feed(forgotten=self._stop_following)
+        """Of the changes at the worker, while somebody here watches."""
+        self._following: asyncio.Future[None] | None = None
+        """Done once the worker has said where the changes begin."""
+        self._handlers: dict[type[items.Item], Callable[..., None]] = {
+            items.Send: self._send,
+            items.Close: self._close,
+            items.Flow: self._flow,
+            items.Answered: self._answered,
+            items.Following: self._follow,
+            items.Changes: self._changes,
+            items.FeedLost: lambda item: self._lose_feed(item.why),
+        }
+
+    async def run(self) -> None:
+        """Listen for the worker, until cancelled."""
+        self._channel = await self._own_channel()
+        handlers = {
+            PACKET: self._packet,
+            HERE: self._found,
+            GONE: self._stopped,
+            UNKNOWN: self._forgotten,
+        }
+        await self._layer.listen(self._channel, handlers)
+
+    async def stop(self) -> None:
+        """Tell the worker what is still to be told, and be gone; `run` must still listen."""
+        if (worker := self._worker) is not None:
+            for link in tuple(self._links.values()):
+                link.closed(None)
+            try:
+                await asyncio.wait_for(worker.flush(), FLUSH_WITHIN)
+            except TimeoutError:
+                _log.warning("worker_not_told")
+        self._leave_worker("this process stops")
+
+    @property
+    def has_worker(self) -> bool:
+        """Whether a worker is there that hears us."""
+        return self._worker is not None
+
+    @property
+    def silent_for(self) -> float:
+        """Seconds since a worker said something, or since we began to wait for one."""
+        return monotonic() - (self._heard if self._worker is None else self._worker.heard)
+
+    def opened(
+        self, wire: Wire, *, dialed: str | None = None, remote_is_loopback: bool = False
+    ) -> OpenLink:
+        """Introduce an accepted connection; a web process dials nobody."""
+        if dialed is not None:
+            raise ValueError("a web process dials nobody")
+        link = WebLink(self, next(self._link_numbers), wire, remote_is_loopback)
+        self._links[link.number] = link
+        self.write(link.introduction())
+        return link
+
+    async def ask(self, what: items.Request) -> Entry | None:
+        """Have the worker do something; the entry written, if any.
+
+        Raises `Unavailable` where there is no worker, `WriteUnanswered` where it was lost on the
+        way, and `WriteRefused`.
+        """
+        if (worker := self._worker) is None or self.silent_for > AWAY:
+            raise Unavailable(NO_WORKER)
+        if len(self._asked) >= _LIMITS.pending_writes:
+            raise WriteRefused("overloaded", "too many writes are under way")
+        number = next(self._request_numbers)
+        answer: asyncio.Future[Entry | None] = asyncio.get_running_loop().create_future()
+        self._asked[number] = answer
+        try:
+            await worker.room()
+            worker.write(items.encode(items.Asked(number, what)))
+            return await answer
+        finally:
+            self._asked.pop(number, None)
+
+    async def followed(self) -> Feed:
+        """The feed, once it records what happens at the worker.
+
+        Raises `WatchRefused`, and `Unavailable` where there is no worker.
+        """
+        if self.feed.watched:
+            return self.feed
+        if self._following is None:
+            if not self.write(items.Watching(watched=True)):
+                raise Unavailable(NO_WORKER)
+            self._following = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._following)
+        return self.feed
+
+    def write(self, item: items.Item) -> bool:
+        """Send an item to the worker; False where nobody takes it."""
+        if self._worker is None:
+            return False
+        self._worker.write(items.encode(item))
+        return True
+
+    @property
+    def has_room(self) -> bool:
+        """Whether peers may be listened to."""
+        return self._worker is not None and not self._worker.full
+
+    def forget(self, number: int) -> None:
+        """This link is closed."""
+        del self._links[number]
+
+    async def _own_channel(self) -> str:
+        while True:
+            try:
+                channel = await self._layer.new_channel()
+                await self._layer.join(WEB_PROCESSES, channel)
+                await self._layer.tell(WORKERS, WHO, b"")
+            except LayerFailed as error:
+                _log.warning("layer_failing", detail=str(error))
+                await asyncio.sleep(RETRY)
+            else:
+                return channel
+
+    def _found(self, body: bytes) -> None:
+        here = msgspec.msgpack.decode(body, type=Here)
+        if here.epoch < self._here.epoch or (here == self._here and self._worker is not None):
+            return
+        self._here = here
+        self._leave_worker("another worker took over")
+        _log.info("worker_found", epoch=here.epoch)
+        self._open_stream()
+
+    def _stopped(self, body: bytes) -> None:
+        if msgspec.msgpack.decode(body, type=Here) == self._here:
+            self._leave_worker("the worker stops")
+
+    def _open_stream(self) -> None:
+        """Begin anew with the worker: it is another one, or it has forgotten us."""
+        self._worker = Connection(
+            secrets.token_hex(8),
+            self._channel,
+            partial(self._layer.transmit, self._here.channel),
+            self._take,
+            self._worker_lost,
+            self._wake_links,
+        )
+        self.write(items.Watching(watched=False))
+        for link in self._links.values():
+            link.begin_anew()
+        self._wake_links()
+
+    def _worker_lost(self) -> None:
+        _log.warning("worker_lost", epoch=self._here.epoch)
+        self._leave_worker("the worker does not answer")
+
+    def _leave_worker(self, why: str) -> None:
+        if self._worker is None:
+            return
+        self._worker.close()
+        self._heard = self._worker.heard
+        self._worker = None
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(WriteUnanswered(why))
+        self._asked.clear()
+        self._lose_feed(why)
+
+    def _packet(self, body: bytes) -> None:
+        packet = _decode_packet(body)
+        if self._worker is None or packet.stream != self._worker.name:
+            return
+        try:
+            self._worker.received(packet)
+        except (msgspec.DecodeError, StreamBroken) as error:
+            _log.error("relay_broken", detail=str(error))
+            self._leave_worker("the worker is not understood")
+
+    def _forgotten(self, body: bytes) -> None:
+        """The worker does not know our stream: it was without us for too long."""
+        if self._worker is not None and body.decode() == self._worker.name:
+            self._leave_worker("the worker has forgotten this process")
+            self._open_stream()
+
+    def _take(self, item: bytes) -> None:
+        decoded = items.decode_for_web(item)
+        self._handlers[type(decoded)](decoded)
+
+    def _send(self, item: items.Send) -> None:
+        for number in item.links:
+            if (link := self._links.get(number)) is not None:
+                link.outbound.send(item.frame)
+
+    def _close(self, item: items.Close) -> None:
+        if (link := self._links.get(item.link)) is not None:
+            link.close(item.code, item.reason)
+
+    def _flow(self, item: items.Flow) -> None:
+        if (link := self._links.get(item.link)) is not None:
+            link.block(blocked=item.blocked)
+
+    def _answered(self, item: items.Answered) -> None:
+        answer = self._asked.get(item.request)
+        if answer is None or answer.done():
+            return
+        if item.refused is not None:
+            answer.set_exception(WriteRefused(item.refused, item.detail))
+        elif item.unanswered:
+            answer.set_exception(WriteUnanswered(item.detail))
+        else:
+            answer.set_result(items.entry_of(item))
+
+    def _follow(self, item: items.Following) -> None:
+        if self._following is None:
+            return
+        # At once: what follows in the same packet is told next.
+        self.feed.follow(item.start)
+        if not self._following.done():
+            self._following.set_result(None)
+        self._following = None
+
+    def _changes(self, item: items.Changes) -> None:
+        for change in items.told(item):
+            self.feed.told(change)
+
+    def _lose_feed(self, why: str) -> None:
+        self.feed.end(WatchEnded("lost", f"what happened may be lost: {why}"))
+        if self._following is not None:
+            if not self._following.done():
+                self._following.set_exception(WatchRefused(why))
+            self._following = None
+
+    def _stop_following(self) -> None:
+        self.write(items.Watching(watched=False))
+
+    def _wake_links(self) -> None:
+        for link in self._links.values():
+            link.wake()
+
+
+class WebLink:
+    """One accepted connection: an `OpenLink` for its transport."""
+
+    def __init__(self, side: WebSide, number: int, wire: Wire, remote_is_loopback: bool) -> None:
+        self.number = number
+        self.outbound = Outbound(wire, self._pressure)
+        self._side = side
+        self._remote_is_loopback = remote_is_loopback
+        self._join: Frame | None = None
+        self._joined_as: str | None = None
+        self._kept: list[Frame] = []
+        """What came while there was no worker."""
+        self._blocked = False
+        self._moved = asyncio.Event()
+        self._gone = False
+
+    def received(self, data: str | bytes) -> bool:
+        """Send one frame on; False where more had better wait."""
+        frame = Frame.of(data)
+        if self._is_own_join(data):
+            self._join = frame
+        if not self._side.write(items.Received(self.number, frame)):
+            self._kept.append(frame)
+        return self._may_read
+
+    async def room(self) -> None:
+        """Return once the worker takes more, or the link closes."""
+        while not self._may_read:
+            self._moved.clear()
+            await self._moved.wait()
+
+    def closed(self, code: int | None) -> None:
+        """The socket is gone."""
+        if self._gone:
+            return
+        self._gone = True
+        self.outbound.abandon()
+        self.wake()
+        self._side.write(items.Closed(self.number, code))
+        self._side.forget(self.number)
+
+    def close(self, code: int, reason: str) -> None:
+        """Close behind what was sent."""
+        self.outbound.close(code, reason)
+        self.wake()
+
+    def block(self, *, blocked: bool) -> None:
+        """Too much of this link waits at the worker, or no more."""
+        self._blocked = blocked
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again whether there is room."""
+        self._moved.set()
+
+    def introduction(self) -> items.Opened:
+        """What a worker is told that has not heard of this link."""
+        return items.Opened(self.number, self._remote_is_loopback, self._join)
+
+    def begin_anew(self) -> None:
+        """Introduce the link to a worker that has not heard of it."""
+        self._blocked = False
+        self._side.write(self.introduction())
+        for frame in self._kept:
+            if frame is not self._join:
+                self._side.write(items.Received(self.number, frame))
+        self._kept.clear()
+        if self.outbound.blocked:
+            self._pressure(True)
+
+    @property
+    def _may_read(self) -> bool:
+        if self._gone or self.outbound.closing:
+            return True
+        return not self._blocked and self._side.has_room
+
+    def _is_own_join(self, data: str | bytes) -> bool:
+        """Whether a peer joins by this frame, for itself and not for others that it relays."""
+        try:
+            message = decode(data, _LIMITS)
+        except FrameFault:
+            return False  # the worker counts it
+        if not isinstance(message.body, Join):
+            return False
+        if self._joined_as is None:
+            self._joined_as = message.sender
+        return message.sender == self._joined_as
+
+    def _pressure(self, blocked: bool) -> None:
+        self._side.write(items.Flow(self.number, blocked))

@@ -1,0 +1,73 @@
+"""What makes the engine of one process the node of several."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from time import monotonic
+
+from gossip.relay import report
+from gossip.relay.duty import Duty
+from gossip.relay.layer import Layer
+from gossip.relay.mirror import Source, ViewMirror
+from gossip.relay.report import Report
+from gossip.relay.worker_side import WorkerSide
+from gossip.runtime.engine import Engine
+from gossip.stores.lease import Lease
+from gossip.stores.view import SharedView
+
+
+class Worker:
+    """An active worker: its engine's view, lease and web processes. Create it once prepared.
+
+    `epoch_holds` says whether the epoch is still that of the database; it waits until it knows.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        node: Source,
+        epoch: int,
+        *,
+        layer: Layer,
+        view: SharedView,
+        lease: Lease,
+        epoch_holds: Callable[[], Awaitable[bool]],
+    ) -> None:
+        self._engine = engine
+        self._mirror = ViewMirror(view, node)
+        self._side = WorkerSide(layer, epoch, engine.hub, engine.port, self._mirror.settled)
+        self._duty = Duty(
+            lease, epoch, report=self._report, epoch_holds=epoch_holds, clock=monotonic
+        )
+
+    async def prepare(self) -> None:
+        """Fill the view, and be reached. The engine has not begun.
+
+        Raises what `SharedView.fill` raises, and `LayerFailed`.
+        """
+        await self._mirror.fill()
+        await self._side.open()
+        self._engine.share(self._mirror, self._duty, self._side.resign)
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises `TakenOver`."""
+        work = (self._mirror.run(), self._duty.run(), self._side.run())
+        tasks = [asyncio.create_task(each) for each in work]
+        try:
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    async def stop(self) -> None:
+        """Let answers and last frames out; `run` goes on meanwhile. The engine has finished."""
+        await self._side.stop()
+
+    async def _report(self) -> bytes:
+        port = self._engine.port
+        said = Report.of(
+            await port.overview(), await port.members(), await port.vitals(), await port.aside()
+        )
+        return report.encode(said)

@@ -1,0 +1,64 @@
+"""A lifecycle without a server: what has no port runs in here."""
+
+import asyncio
+import signal
+import sys
+from typing import Final
+
+from gossip.core.errors import GossipError
+from gossip.runtime import memory
+from gossip.runtime.lifecycle import Lifecycle
+
+FINISH_WITHIN: Final = 4.5
+"""Seconds for a stop, of the five that it may take."""
+
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def run(lifecycle: Lifecycle) -> int:
+    """Live until SIGTERM, SIGINT or a failure; return the exit code.
+
+    Where it is not 0, one line on standard error says why. The second signal kills.
+    """
+    return asyncio.run(_run(lifecycle))
+
+
+async def _run(lifecycle: Lifecycle) -> int:
+    living = asyncio.create_task(_live(lifecycle))
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+        living.cancel()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    line = None
+    try:
+        line = await living
+    except asyncio.CancelledError:
+        pass
+    except GossipError as error:
+        line = str(error)
+    finally:
+        line = await _finish(lifecycle) or line
+    if line is not None:
+        sys.stderr.write(f"gossipnode: {line}\n")
+    return 0 if line is None else 1
+
+
+async def _live(lifecycle: Lifecycle) -> str:
+    await lifecycle.prepare()
+    memory.freeze()
+    await lifecycle.begin()
+    await lifecycle.wait_failed()
+    return "the node failed and is stopped; the log says why"
+
+
+async def _finish(lifecycle: Lifecycle) -> str | None:
+    try:
+        await asyncio.wait_for(lifecycle.finish(), FINISH_WITHIN)
+    except TimeoutError:
+        return f"the node did not stop within {FINISH_WITHIN:g} seconds"
+    return None

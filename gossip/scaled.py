@@ -1,0 +1,338 @@
+"""Puts the processes of a scaled node together: web processes, and workers of which one is active.
+
+Both are a `Lifecycle`: a web process for the server that serves its port, a worker for
+`gossip.runtime.alone`.
+"""
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from random import Random
+from time import monotonic, sleep
+from typing import Final
+
+import structlog
+from channels_redis.pubsub import RedisPubSubChannelLayer
+from django.db import Error as DatabaseFailure
+from django.db import connections
+from redis.asyncio import Redis
+
+from gossip.admin.first_user import FirstUser, make_first_user
+from gossip.conf import NodeSettings
+from gossip.core.errors import ConfigurationError, GossipError
+from gossip.core.node import Node
+from gossip.launch import Database
+from gossip.relay.layer import Layer, LayerFailed
+from gossip.relay.shared_port import SharedPort
+from gossip.relay.web_side import NO_WORKER, WebSide
+from gossip.relay.worker import Worker
+from gossip.runtime import serving
+from gossip.runtime.engine import Engine, Parts
+from gossip.runtime.ports import Hub, NodePort
+from gossip.stores.identity import Identity, resolve
+from gossip.stores.journal import BOUND
+from gossip.stores.lease import Lease
+from gossip.stores.lock import EngineLock
+from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.stores.redis_client import ViewUnavailable, layer_host, open_redis
+from gossip.stores.rows import stored_epoch
+from gossip.stores.view import SharedView, ViewReader
+from gossip.transport.client import WebsocketDialer
+from gossip.transport.fetcher import HttpFetcher
+from gossip.transport.resolver import Resolver
+
+POLL: Final = 0.25
+"""Seconds from one look of a standby at the lease to the next."""
+
+CONTEND_FOR: Final = 60.0
+"""Seconds that a worker which takes over waits for a database that another one holds."""
+
+_log = structlog.get_logger("gossip")
+
+
+class WebLaunch:
+    """The life of a web process: a `Lifecycle`, and what `gossip.runtime.serving` finds."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        self._held = AsyncExitStack()
+        self._reasons: dict[str, None] = {}
+        self._port: SharedPort | None = None
+        self._side: WebSide | None = None
+        self._listening: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Make ready for Redis; that it answers is not waited for."""
+        redis = await self._held.enter_async_context(open_redis(_url(self._settings)))
+        layer = await self._held.enter_async_context(_layer(self._settings))
+        self._side = WebSide(layer)
+        self._port = SharedPort(ViewReader(redis, self._settings.redis_prefix), self._side)
+
+    async def begin(self) -> None:
+        """The port is bound: find the worker."""
+        self._listening = asyncio.create_task(self._prepared.run())
+        serving.register(self)
+
+    async def wait_failed(self) -> None:
+        """Return when this process cannot go on."""
+        if self._listening is not None:
+            await asyncio.wait((self._listening,))
+            _tell_why(self._listening)
+
+    async def finish(self) -> None:
+        """Tell the worker that the links close, and let go of everything. From any state."""
+        serving.unregister(self)
+        if self._side is not None:
+            await self._side.stop()
+        await _cancel(self._listening)
+        await self._held.aclose()
+
+    @property
+    def port(self) -> NodePort:
+        """What services ask. Once prepared."""
+        if self._port is None:
+            raise RuntimeError("the web process is not prepared")
+        return self._port
+
+    @property
+    def hub(self) -> Hub:
+        """Where transports bring their connections. Once prepared."""
+        return self._prepared
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong around the node, for people."""
+        away = () if self._prepared.has_worker else (f"worker: {NO_WORKER}",)
+        return (*self._reasons, *away)
+
+    def add_reason(self, reason: str) -> None:
+        """Have health name something that will not change while the process lives."""
+        self._reasons[reason] = None
+
+    @property
+    def _prepared(self) -> WebSide:
+        if self._side is None:
+            raise RuntimeError("the web process is not prepared")
+        return self._side
+
+
+class WorkerLaunch:
+    """The life of a worker: a `Lifecycle`, most of which a standby spends in `prepare`."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self._settings = settings
+        self._held = AsyncExitStack()
+        self._engine: Engine | None = None
+        self._lease: Lease | None = None
+        self._worker: Worker | None = None
+        self._working: asyncio.Task[None] | None = None
+
+    async def prepare(self) -> None:
+        """Wait for the lease, then take over: the epoch, the state, the view.
+
+        Raises `ConfigurationError`, `ViewUnavailable` and `TakenOver`; call `finish` then too.
+        """
+        settings = self._settings
+        identity = await asyncio.to_thread(_settle, settings, self._held)
+        redis = await self._held.enter_async_context(open_redis(_url(settings)))
+        layer = await self._held.enter_async_context(_layer(settings))
+        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._lease = Lease(
+            redis,
+            settings.redis_prefix,
+            owner,
+            node_id=identity.node_id,
+            term=settings.lease_term / 1000,
+        )
+        await self._stand_by(self._lease)
+        keeping = asyncio.create_task(_keep(self._lease))
+        try:
+            await self._take_over(identity, redis, layer, self._lease)
+        finally:
+            await _cancel(keeping)
+
+    async def begin(self) -> None:
+        """Speak to peers, and serve the web processes."""
+        if self._engine is None or self._worker is None:
+            raise RuntimeError("the worker is not prepared")
+        await self._engine.begin()
+        self._working = asyncio.create_task(self._worker.run())
+
+    async def wait_failed(self) -> None:
+        """Return when the node cannot go on. Raises `TakenOver` where another runs it."""
+        if self._engine is None or self._working is None:
+            raise RuntimeError("the worker has not begun")
+        failing = asyncio.create_task(self._engine.wait_failed())
+        try:
+            await asyncio.wait((failing, self._working), return_when=asyncio.FIRST_COMPLETED)
+            for task in (failing, self._working):
+                _tell_why(task)
+        finally:
+            failing.cancel()
+
+    async def finish(self) -> None:
+        """Hand over to a standby, or leave; let go of everything. From any state."""
+        if self._engine is not None:
+            await self._engine.finish(leave=not await self._is_replaced())
+        if self._worker is not None:
+            await self._worker.stop()
+        await _cancel(self._working)
+        if self._lease is not None:
+            with suppress(ViewUnavailable):
+                await self._lease.release()
+        await self._held.aclose()
+
+    async def _stand_by(self, lease: Lease) -> None:
+        ours, told = await _answer(lease.acquire()), False
+        while not ours:
+            if not told:
+                _log.info("standing_by")
+                told = True
+            await asyncio.sleep(POLL)
+            ours = await _answer(lease.try_acquire())
+        _log.info("lease_taken")
+
+    async def _take_over(
+        self, identity: Identity, redis: Redis, layer: Layer, lease: Lease
+    ) -> None:
+        settings = self._settings
+        await asyncio.to_thread(_prepare_tables, settings)
+        config = settings.core(identity.node_id, identity.public_key)
+        database, node = _Contended(config), Node(config, Random())  # noqa: S311  # as in `launch`
+        resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
+        self._engine = engine = Engine(
+            Parts(
+                config=config,
+                node=node,
+                past=database,
+                journal=database.journal,
+                dialer=WebsocketDialer(resolver),
+                fetcher=HttpFetcher(resolver),
+                release=lambda: None,
+                backlog_bound=BOUND,
+            )
+        )
+        await engine.prepare()
+        epoch = database.epoch
+        _log.info("taking_over", epoch=epoch)
+        self._worker = Worker(
+            engine,
+            node,
+            epoch,
+            layer=layer,
+            view=SharedView(redis, settings.redis_prefix, epoch),
+            lease=lease,
+            epoch_holds=lambda: asyncio.to_thread(_epoch_holds, epoch),
+        )
+        await self._worker.prepare()
+
+    async def _is_replaced(self) -> bool:
+        """Whether a standby is there to go on."""
+        if self._lease is None:
+            return False
+        try:
+            return await self._lease.has_standby()
+        except ViewUnavailable:
+            # Nobody can take over now, and whoever does later finds the members remembered.
+            return False
+
+
+class _Contended(Database):
+    """The database of a node that another process may have stopped in the middle of writing to."""
+
+    def begin_life(self, wall: int) -> tuple[int, int]:
+        """Take over, once nobody is in the middle of a transaction.
+
+        A process that was stopped there holds SQLite until it goes on or is killed.
+        """
+        give_up = monotonic() + CONTEND_FOR
+        while True:
+            try:
+                return super().begin_life(wall)
+            except ConfigurationError as error:
+                if monotonic() > give_up:
+                    raise
+                _log.warning("take_over_waits", detail=str(error))
+                sleep(POLL)
+
+
+def _url(settings: NodeSettings) -> str:
+    if settings.redis_url is None:
+        raise ConfigurationError(
+            "GOSSIP_REDIS_URL is not set: it is what makes a node several processes"
+        )
+    return settings.redis_url
+
+
+@asynccontextmanager
+async def _layer(settings: NodeSettings) -> AsyncIterator[Layer]:
+    backend = RedisPubSubChannelLayer(
+        hosts=[layer_host(_url(settings))], prefix=settings.redis_prefix
+    )
+    layer = Layer(backend)
+    yield layer
+    with suppress(LayerFailed):
+        await layer.close()
+
+
+def _settle(settings: NodeSettings, held: AsyncExitStack) -> Identity:
+    """Take the data directory, which workers share; who this node is."""
+    prepare_directory(settings.data_dir)
+    lock = EngineLock(settings.data_dir)
+    lock.acquire(settings.port, shared=True)
+    held.callback(lock.release)
+    identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
+    _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
+    return identity
+
+
+def _prepare_tables(settings: NodeSettings) -> None:
+    prepare_database()
+    if settings.superuser is not None:
+        make_first_user(FirstUser(*settings.superuser))
+
+
+def _epoch_holds(epoch: int) -> bool:
+    """What the database says. Waits while it does not answer."""
+    while True:
+        try:
+            return stored_epoch("default") == epoch
+        except DatabaseFailure as error:
+            _log.warning("epoch_unknown", detail=str(error))
+            sleep(POLL)
+        finally:
+            connections["default"].close()
+
+
+async def _keep(lease: Lease) -> None:
+    """Keep the lease while the state is loaded."""
+    while True:
+        await asyncio.sleep(POLL)
+        await _answer(lease.acquire())
+
+
+async def _answer(asking: Awaitable[bool]) -> bool:
+    """What Redis says; False where it says nothing."""
+    try:
+        return await asking
+    except ViewUnavailable as error:
+        _log.warning("lease_failing", detail=str(error))
+        return False
+
+
+async def _cancel(task: asyncio.Task[None] | None) -> None:
+    if task is not None:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def _tell_why(task: asyncio.Task[None]) -> None:
+    """Raise what ended it where that is for the operator; log a bug of ours."""
+    error = None if task.cancelled() or not task.done() else task.exception()
+    if isinstance(error, GossipError):
+        raise error
+    if error is not None:
+        _log.error("relay_failed", exc_info=error)

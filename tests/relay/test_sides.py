@@ -1,0 +1,405 @@
+"""Web processes and a worker over a layer in memory: what peers bring and what clients ask."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from random import Random
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from gossip.core.errors import WriteRefused, WriteUnanswered
+from gossip.relay import connection, items, stream, worker_side
+from gossip.relay.layer import Layer
+from gossip.relay.web_side import WebSide
+from gossip.relay.worker_side import WorkerSide
+from gossip.runtime.outbound import HIGH_WATER
+from gossip.runtime.ports import Unavailable
+from tests.support import frames
+from tests.support.fake_port import FakePort
+from tests.support.hub import Link, Listening
+from tests.support.layer import MemoryLayer, Message
+from tests.support.runtime import MemoryWire, until
+
+WRITE = items.Write("k", b"1", None, None)
+
+
+def join_frame(node_id: str) -> str:
+    return msgspec.json.encode(frames.join(node_id)).decode()
+
+
+class Worker:
+    """A worker whose node only remembers."""
+
+    def __init__(self, layer: MemoryLayer, epoch: int) -> None:
+        self.hub = Listening()
+        self.port = FakePort()
+        self.side = WorkerSide(Layer(layer), epoch, self.hub, self.port, self.settled)
+
+    async def settled(self) -> None:
+        """There is no view."""
+
+    @property
+    def links(self) -> list[Link]:
+        return self.hub.links
+
+
+@pytest.fixture
+def layer() -> MemoryLayer:
+    return MemoryLayer()
+
+
+@asynccontextmanager
+async def worker(layer: MemoryLayer, epoch: int = 1) -> AsyncIterator[Worker]:
+    made = Worker(layer, epoch)
+    await made.side.open()
+    listening = asyncio.create_task(made.side.run())
+    yield made
+    await asyncio.wait_for(made.side.stop(), 5)
+    listening.cancel()
+
+
+@asynccontextmanager
+async def web_process(layer: MemoryLayer) -> AsyncIterator[WebSide]:
+    side = WebSide(Layer(layer))
+    listening = asyncio.create_task(side.run())
+    yield side
+    await side.stop()
+    listening.cancel()
+
+
+@pytest_asyncio.fixture
+async def web(layer: MemoryLayer) -> AsyncIterator[WebSide]:
+    async with web_process(layer) as side:
+        yield side
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ends notice each other's silence in a fraction of a second."""
+    monkeypatch.setattr(stream, "KEEPALIVE", 0.02)
+    monkeypatch.setattr(stream, "RESEND", 0.02)
+    monkeypatch.setattr(connection, "SILENCE", 0.2)
+    monkeypatch.setattr(worker_side, "ANNOUNCE", 0.05)
+
+
+async def test_what_a_peer_sends_reaches_the_node_in_order(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire(), remote_is_loopback=True)
+        assert link.received("text")
+        assert link.received(b"bytes")
+        link.closed(1001)
+        await until(lambda: node.links and node.links[0].codes)
+        (there,) = node.links
+        assert there.remote_is_loopback
+        assert there.frames == ["text", b"bytes"]
+        assert there.codes == [1001]
+
+
+async def test_what_the_node_sends_reaches_the_peer_before_the_close(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        wire = MemoryWire()
+        web.opened(wire)
+        await until(lambda: node.links)
+        (there,) = node.links
+        for frame in ("a", "b"):
+            await there.wire.send(frame)
+        await there.wire.close(4409, "duplicate link")
+        await until(lambda: wire.closed_with)
+        assert wire.sent == ["a", "b"]
+        assert wire.closed_with == (4409, "duplicate link")
+
+
+async def test_links_of_several_web_processes_are_links_of_one_node(layer: MemoryLayer) -> None:
+    async with worker(layer) as node, web_process(layer) as one, web_process(layer) as other:
+        await until(lambda: one.has_worker and other.has_worker)
+        wires = [MemoryWire(), MemoryWire()]
+        one.opened(wires[0]).received("one")
+        other.opened(wires[1]).received("other")
+        await until(lambda: sum(len(link.frames) for link in node.links) == 2)
+        assert node.side.web_processes == 2
+        for link in node.links:
+            await link.wire.send(f"to {link.frames[0]!s}")
+        await until(lambda: all(wire.sent for wire in wires))
+        assert [wire.sent for wire in wires] == [["to one"], ["to other"]]
+
+
+async def test_a_layer_that_loses_and_doubles_messages_does_no_harm(
+    layer: MemoryLayer, web: WebSide, quick: None
+) -> None:
+    rng = Random(1)
+    layer.copies = lambda _channel, _message: rng.choice((0, 1, 1, 1, 2))
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        wire = MemoryWire()
+        link = web.opened(wire)
+        sent = [str(number) for number in range(300)]
+        for frame in sent:
+            link.received(frame)
+            await asyncio.sleep(0)
+        await until(lambda: node.links and len(node.links[0].frames) == len(sent))
+        assert node.links[0].frames == sent
+        for frame in sent:
+            await node.links[0].wire.send(frame)
+        await until(lambda: len(wire.sent) == len(sent))
+        assert wire.sent == sent
+
+
+async def test_a_frame_larger_than_a_message_of_the_layer_arrives_whole(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    sizes: list[int] = []
+
+    def note(_channel: str, message: Message) -> int:
+        sizes.append(len(message["body"]))
+        return 1
+
+    layer.copies = note
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        link.received("x" * 3_000_000)
+        await asyncio.wait_for(link.room(), 5)
+        await until(lambda: node.links and node.links[0].frames)
+        assert node.links[0].frames == ["x" * 3_000_000]
+        assert max(sizes) < 66_000
+
+
+async def test_without_a_worker_peers_are_not_read_and_nothing_is_lost(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    link = web.opened(MemoryWire())
+    assert not link.received("early")
+    reading = asyncio.create_task(link.room())
+    await asyncio.sleep(0)
+    assert not reading.done()
+    async with worker(layer) as node:
+        await asyncio.wait_for(reading, 5)
+        link.received("late")
+        await until(lambda: node.links and len(node.links[0].frames) == 2)
+        assert node.links[0].frames == ["early", "late"]
+
+
+async def test_a_link_that_closes_without_a_worker_lets_its_transport_go(web: WebSide) -> None:
+    link = web.opened(MemoryWire())
+    assert not link.received("early")
+    reading = asyncio.create_task(link.room())
+    await asyncio.sleep(0)
+    link.closed(1001)
+    await asyncio.wait_for(reading, 5)
+
+
+async def test_a_worker_that_takes_over_is_told_who_is_there(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire()
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        link = web.opened(wire)
+        for frame in (join_frame("peer"), "data", join_frame("somebody else"), join_frame("peer")):
+            link.received(frame)
+        await until(lambda: first.links and len(first.links[0].frames) == 4)
+        async with worker(layer, epoch=2) as second:
+            await until(lambda: second.links and second.links[0].frames)
+            assert second.links[0].frames == [first.links[0].frames[-1]]
+            link.received("goes on")
+            await second.links[0].wire.send("answer")
+            await until(lambda: wire.sent == ["answer"] and len(second.links[0].frames) == 2)
+            assert wire.closed_with is None
+
+
+async def test_a_worker_whose_epoch_is_over_is_not_listened_to(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire()
+    async with worker(layer, epoch=2) as active:
+        await until(lambda: web.has_worker)
+        web.opened(wire)
+        await until(lambda: active.links)
+        async with worker(layer, epoch=1) as old:
+            await active.links[0].wire.send("active")
+            await until(lambda: wire.sent)
+            assert old.links == []
+            assert old.side.web_processes == 0
+
+
+async def test_a_request_is_answered(layer: MemoryLayer, web: WebSide) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        entry = await web.ask(WRITE)
+        assert entry == node.port._entries["k"]
+        node.port.refusal = WriteRefused("condition", "it is not so")
+        with pytest.raises(WriteRefused, match="it is not so") as refused:
+            await web.ask(WRITE)
+        assert refused.value.reason == "condition"
+        node.port.refusal = WriteUnanswered("the node is stopping")
+        with pytest.raises(WriteUnanswered):
+            await web.ask(WRITE)
+
+
+async def test_without_a_worker_a_request_is_refused_at_once(web: WebSide) -> None:
+    with pytest.raises(Unavailable):
+        await web.ask(WRITE)
+
+
+async def test_a_request_whose_worker_is_lost_has_no_answer(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        first.port.gate.clear()
+        asking = asyncio.create_task(web.ask(WRITE))
+        await until(lambda: first.port.waiting)
+        async with worker(layer, epoch=2):
+            with pytest.raises(WriteUnanswered):
+                await asyncio.wait_for(asking, 5)
+        first.port.gate.set()
+
+
+async def test_a_silent_worker_is_lost(layer: MemoryLayer, web: WebSide, quick: None) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        node.port.gate.clear()
+        asking = asyncio.create_task(web.ask(WRITE))
+        await until(lambda: node.port.waiting)
+        layer.copies = lambda _channel, _message: 0
+        with pytest.raises(WriteUnanswered):
+            await asyncio.wait_for(asking, 5)
+        assert not web.has_worker
+        node.port.gate.set()
+        layer.copies = lambda _channel, _message: 1
+        await until(lambda: web.has_worker)
+        await web.ask(WRITE)
+
+
+async def test_the_links_of_a_silent_web_process_close(
+    layer: MemoryLayer, web: WebSide, quick: None
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        link.received(join_frame("peer"))
+        await until(lambda: node.links and node.links[0].frames)
+        layer.copies = lambda _channel, _message: 0
+        await until(lambda: node.links[0].codes)
+        assert node.links[0].codes == [None]
+        layer.copies = lambda _channel, _message: 1
+        await until(lambda: len(node.links) == 2 and node.links[1].frames)
+        link.received("goes on")
+        await until(lambda: len(node.links[1].frames) == 2)
+
+
+async def test_a_stream_that_the_worker_has_forgotten_is_opened_anew(
+    layer: MemoryLayer, web: WebSide, quick: None
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        await until(lambda: node.links)
+        (session,) = node.side._sessions.values()
+        node.side.ended(session)
+        await until(lambda: len(node.links) == 2)
+        link.received("goes on")
+        await until(lambda: node.links[1].frames == ["goes on"])
+        assert node.links[0].codes == [None]
+
+
+async def test_a_layer_that_fails_for_a_while_delays_and_loses_nothing(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        layer.failing = True
+        link.received("a")
+        for _ in range(100):
+            await asyncio.sleep(0)
+        assert node.links == []
+        layer.failing = False
+        await until(lambda: node.links and node.links[0].frames == ["a"])
+
+
+async def test_a_link_that_the_node_does_not_take_is_not_read_on_and_others_are(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    class Full(Link):
+        room_made = asyncio.Event()
+
+        def received(self, data: str | bytes) -> bool:
+            super().received(data)
+            return data != "too much"
+
+        async def room(self) -> None:
+            await self.room_made.wait()
+
+    async with worker(layer) as node:
+        node.hub.link_type = Full
+        await until(lambda: web.has_worker)
+        flooding, other = web.opened(MemoryWire()), web.opened(MemoryWire())
+        flooding.received("too much")
+        await until(lambda: node.links and node.links[0].frames)
+        await until(lambda: not flooding.received("more"))
+        assert other.received("a")
+        await until(lambda: node.links[1].frames == ["a"])
+        Full.room_made.set()
+        await asyncio.wait_for(flooding.room(), 5)
+
+
+async def test_a_peer_that_does_not_read_holds_up_its_own_link_only(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        slow, quick = MemoryWire(stuck=True), MemoryWire()
+        web.opened(slow)
+        web.opened(quick)
+        await until(lambda: len(node.links) == 2)
+        frame, sent = "x" * 50_000, 0
+
+        async def flood() -> None:
+            nonlocal sent
+            while sent < 100:
+                await node.links[0].wire.send(frame)
+                sent += 1
+
+        flooding = asyncio.create_task(flood())
+        await until(lambda: sent * len(frame) > HIGH_WATER)
+        await node.links[1].wire.send("meanwhile")
+        await until(lambda: quick.sent == ["meanwhile"])
+        before = -1
+        while sent != before:
+            before = sent
+            for _ in range(200):
+                await asyncio.sleep(0)
+        assert sent < 100
+        slow.reads.set()
+        await asyncio.wait_for(flooding, 5)
+        await until(lambda: len(slow.sent) == 100)
+
+
+async def test_a_web_process_that_stops_says_that_its_links_close(layer: MemoryLayer) -> None:
+    async with worker(layer) as node:
+        async with web_process(layer) as web:
+            await until(lambda: web.has_worker)
+            web.opened(MemoryWire())
+            await until(lambda: node.links)
+        assert node.links[0].codes == [None]
+
+
+async def test_nonsense_on_the_layer_is_survived(layer: MemoryLayer, web: WebSide) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        web.opened(MemoryWire())
+        await until(lambda: node.links)
+        for channel in ("channel.1", "channel.2"):
+            for kind in ("packet", "here", "unknown", "news"):
+                await layer.send(channel, {"type": kind, "body": b"\xff nonsense"})
+        web.opened(MemoryWire())
+        await until(lambda: len(node.links) >= 2)

@@ -21,6 +21,7 @@ from tests.benchmarks import (
     mixed,
     repairing,
     report,
+    scaled,
     sizes,
     split,
     spreading,
@@ -37,6 +38,7 @@ CASES: dict[str, Callable[[], dict[str, float]]] = (
     | crowd.CASES
     | mixed.CASES
     | throughput.CASES
+    | scaled.CASES
     | cost.CASES
     | admin.CASES
     | large.CASES

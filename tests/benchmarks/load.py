@@ -35,14 +35,22 @@ def percentile(values: Sequence[float], part: float) -> float:
 
 
 async def requests(
-    port: int, make: Callable[[int], bytes], *, status: int, connections: int, seconds: float
+    ports: Sequence[int],
+    make: Callable[[int], bytes],
+    *,
+    status: int,
+    connections: int,
+    seconds: float,
 ) -> Requests:
-    """Send `make(0)`, `make(1)` … on so many connections, each one request at a time."""
+    """Send `make(0)`, `make(1)` … on so many connections, each one request at a time.
+
+    The connections are shared out between the ports.
+    """
     numbers = count()
     times: list[float] = []
     began = time.perf_counter()
 
-    async def ask_again_and_again() -> None:
+    async def ask_again_and_again(port: int) -> None:
         connection = await Connection.open(port)
         while (sent := time.perf_counter()) - began < seconds:
             response = await connection.ask(make(next(numbers)))
@@ -52,8 +60,8 @@ async def requests(
         connection.close()
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(connections):
-            group.create_task(ask_again_and_again())
+        for number in range(connections):
+            group.create_task(ask_again_and_again(ports[number % len(ports)]))
     elapsed = time.perf_counter() - began
     return Requests(len(times) / elapsed, percentile(times, 0.99), len(times))
 

@@ -55,9 +55,8 @@ async def single_writes(nodes: Cluster, writes: int) -> list[float]:
         key = f"single-{number}"
         writer, *others = connections[number % len(nodes) :] + connections[: number % len(nodes)]
         began = time.perf_counter()
-        await writer.ask(post(_encode({"key": key, "value": number})))
-        request = get(f"/gossip/data/{key}")
-        await asyncio.gather(*(_seen(other, request) for other in others))
+        request = await write_once(writer, key, number)
+        await asyncio.gather(*(seen(other, request) for other in others))
         times.append(time.perf_counter() - began)
         await asyncio.sleep(PAUSE)
     for connection in connections:
@@ -65,7 +64,14 @@ async def single_writes(nodes: Cluster, writes: int) -> list[float]:
     return times
 
 
-async def _seen(connection: Connection, request: bytes) -> None:
+async def write_once(connection: Connection, key: str, value: object) -> bytes:
+    """Write a key; return the request that asks for it."""
+    await connection.ask(post(_encode({"key": key, "value": value})))
+    return get(f"/gossip/data/{key}")
+
+
+async def seen(connection: Connection, request: bytes) -> None:
+    """Ask again until it is there."""
     while (await connection.ask(request)).status != 200:
         pass
 

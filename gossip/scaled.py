@@ -25,6 +25,7 @@ from gossip.conf import NodeSettings
 from gossip.core.errors import ConfigurationError, GossipError
 from gossip.core.node import Node
 from gossip.launch import Database
+from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer, LayerFailed
 from gossip.relay.shared_port import SharedPort
 from gossip.relay.web_side import NO_WORKER, WebSide
@@ -68,7 +69,9 @@ class WebLaunch:
         """Make ready for Redis; that it answers is not waited for."""
         redis = await self._held.enter_async_context(open_redis(_url(self._settings)))
         layer = await self._held.enter_async_context(_layer(self._settings))
-        self._side = WebSide(layer)
+        settings = self._settings
+        edge = Edge(settings.max_message_history, settings.cleanup_timeout / 1000)
+        self._side = WebSide(layer, edge)
         self._port = SharedPort(ViewReader(redis, self._settings.redis_prefix), self._side)
 
     async def begin(self) -> None:

@@ -85,6 +85,18 @@ class FrameReceived(Event, frozen=True):
     data: str | bytes
 
 
+class FrameStopped(Event, frozen=True):
+    """A frame that whoever holds the socket looked at and did not pass on (R1)."""
+
+    link: LinkId
+    size: int
+    """Bytes."""
+    fault: str | None = None
+    """A reason of `FrameFault`; None: a message with entries that it has passed on before (R3)."""
+    in_envelope: bool = False
+    """Whether the fault is an `EnvelopeFault`."""
+
+
 class LinkClosed(Event, frozen=True):
     """The connection is gone. No further event names this link."""
 

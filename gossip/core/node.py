@@ -29,6 +29,7 @@ from gossip.core.events import (
     Fetched,
     ForgetRequested,
     FrameReceived,
+    FrameStopped,
     IncarnationKept,
     Instant,
     LinkBlocked,
@@ -177,6 +178,7 @@ class Node:
             FrameReceived: self._frame,
             Resumed: lambda _: None,
             WriteRequested: replica.write,
+            FrameStopped: self._stopped,
             Committed: lambda event: replica.committed(event.requests),
             CommitFailed: lambda event: replica.commit_failed(event.requests, event.detail),
             TimerFired: self._timer_fired,
@@ -404,14 +406,27 @@ class Node:
         try:
             if (message := self._decode(link, event.data)) is not None:
                 self._message(link, message, event.data)
-        except EnvelopeFault as fault:
-            # A plain peer relays what others made up, in good faith (R2).
-            if link.extended:
-                self._context.fault(link, fault.reason)
-            else:
-                self._context.refuse(fault.reason)
         except FrameFault as fault:
-            self._context.fault(link, fault.reason)
+            self._fault(link, fault.reason, in_envelope=isinstance(fault, EnvelopeFault))
+
+    def _stopped(self, event: FrameStopped) -> None:
+        """What a frame comes to that was looked at before: it counts as if we had done that."""
+        link = self._context.links.get(event.link)
+        if link is None:
+            return
+        self._count(link, event.size)
+        if event.fault is not None:
+            self._fault(link, event.fault, in_envelope=event.in_envelope)
+        else:
+            self._heard(link)
+            self._context.stats.duplicates += 1
+
+    def _fault(self, link: Link, reason: str, *, in_envelope: bool) -> None:
+        # A plain peer relays what others made up, in good faith (R2).
+        if in_envelope and not link.extended:
+            self._context.refuse(reason)
+        else:
+            self._context.fault(link, reason)
 
     def _decode(self, link: Link, data: str | bytes) -> Message | None:
         """Size, rate, syntax, sender, seen before (R1). None for what is dropped without fault."""
@@ -425,9 +440,7 @@ class Node:
         )
         if size > (limits.frame_accepted_plain if plain else limits.frame_accepted):
             raise FrameFault("size")
-        until = link.count(size, context.now.monotonic, self._config)
-        if until is not None:
-            self._over_rate(link, until)
+        self._count(link, size)
         message = decode(data, limits)
         if context.encoder.is_own(message.id):
             context.stats.duplicates += 1
@@ -438,10 +451,8 @@ class Node:
         foreign = message.sender not in (link.peer, "")
         if link.extended and foreign and self._speaks_for_itself(message):
             raise EnvelopeFault("from")
-        link.received = context.now.monotonic
-        if link.joined:
-            # Before the history is asked: an id that somebody else used first hides no life (M2).
-            self._roster.spoke(link)
+        # Before the history is asked: an id that somebody else used first hides no life (M2).
+        self._heard(link)
         history = self._data_seen if isinstance(message.body, Entries) else self._control_seen
         if message.id and not history.add(message.id, context.now.monotonic):
             context.stats.duplicates += 1
@@ -452,8 +463,17 @@ class Node:
         context.stats.messages_received += 1
         return message
 
-    def _over_rate(self, link: Link, until: float) -> None:
+    def _heard(self, link: Link) -> None:
+        link.received = self._context.now.monotonic
+        if link.joined:
+            self._roster.spoke(link)
+
+    def _count(self, link: Link, size: int) -> None:
+        """Count a frame against the rate of its link (R2)."""
         context = self._context
+        until = link.count(size, context.now.monotonic, self._config)
+        if until is None:
+            return
         context.emit(Pause(link.id, until))
         since = link.over_rate_since
         if since is not None and context.now.monotonic - since >= self._config.limits.over_rate_for:

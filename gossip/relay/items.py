@@ -55,6 +55,15 @@ class Received(Item, frozen=True):
     frame: "Frame"
 
 
+class Stopped(Item, frozen=True):
+    """One frame that need not travel; see `FrameStopped`."""
+
+    link: int
+    size: int
+    fault: str | None
+    in_envelope: bool
+
+
 class Closed(Item, frozen=True):
     """The socket is gone. No further item names this link."""
 
@@ -165,7 +174,7 @@ class Flow(Item, frozen=True):
     blocked: bool
 
 
-ToWorker: TypeAlias = Opened | Received | Closed | Asked | Watching | Flow
+ToWorker: TypeAlias = Opened | Received | Stopped | Closed | Asked | Watching | Flow
 ToWeb: TypeAlias = Send | Close | Answered | Following | Changes | FeedLost | Flow
 
 _encoder = msgspec.msgpack.Encoder()

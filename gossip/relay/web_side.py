@@ -18,12 +18,11 @@ import msgspec
 import structlog
 
 from gossip.core.config import Limits
-from gossip.core.decoding import decode
 from gossip.core.entries import Entry
-from gossip.core.errors import FrameFault, WriteRefused, WriteUnanswered
-from gossip.core.messages import Join
+from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.relay import items
 from gossip.relay.connection import Connection
+from gossip.relay.edge import Edge, joins
 from gossip.relay.items import Frame
 from gossip.relay.layer import (
     GONE,
@@ -59,7 +58,8 @@ _log = structlog.get_logger("gossip")
 class WebSide:
     """The `Hub` of a web process, and where its requests go."""
 
-    def __init__(self, layer: Layer) -> None:
+    def __init__(self, layer: Layer, edge: Edge) -> None:
+        self.edge = edge
         self._layer = layer
         self._channel = ""
         self._worker: Connection | None = None
@@ -211,6 +211,7 @@ class WebSide:
             self._worker_lost,
             self._wake_links,
         )
+        self.edge.begin_anew()
         self.write(items.Watching(watched=False))
         for link in self._links.values():
             link.begin_anew()
@@ -314,20 +315,23 @@ class WebLink:
         self._remote_is_loopback = remote_is_loopback
         self._join: Frame | None = None
         self._joined_as: str | None = None
-        self._kept: list[Frame] = []
-        """What came while there was no worker."""
+        self._kept: list[items.Item] = []
+        """What there was to say while there was no worker."""
         self._blocked = False
         self._moved = asyncio.Event()
         self._gone = False
 
     def received(self, data: str | bytes) -> bool:
-        """Send one frame on; False where more had better wait."""
-        frame = Frame.of(data)
-        if self._is_own_join(data):
-            self._join = frame
-        if not self._side.write(items.Received(self.number, frame)):
-            self._kept.append(frame)
-        return self._may_read
+        """Send one frame on, if it need travel; False where more had better wait."""
+        item, message = self._side.edge.look(self.number, data, monotonic())
+        if (peer := joins(message)) is not None and self._joined_as in {None, peer}:
+            # For itself, and not for others that it relays.
+            self._joined_as, self._join = peer, Frame.of(data)
+        return self._tell(item)
+
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        """Tell of a frame that the transport stopped."""
+        return self._tell(items.Stopped(self.number, size, fault, in_envelope))
 
     async def room(self) -> None:
         """Return once the worker takes more, or the link closes."""
@@ -367,9 +371,10 @@ class WebLink:
         """Introduce the link to a worker that has not heard of it."""
         self._blocked = False
         self._side.write(self.introduction())
-        for frame in self._kept:
-            if frame is not self._join:
-                self._side.write(items.Received(self.number, frame))
+        for item in self._kept:
+            # The `join` is in the introduction.
+            if not (isinstance(item, items.Received) and item.frame == self._join):
+                self._side.write(item)
         self._kept.clear()
         if self.outbound.blocked:
             self._pressure(True)
@@ -380,17 +385,10 @@ class WebLink:
             return True
         return not self._blocked and self._side.has_room
 
-    def _is_own_join(self, data: str | bytes) -> bool:
-        """Whether a peer joins by this frame, for itself and not for others that it relays."""
-        try:
-            message = decode(data, _LIMITS)
-        except FrameFault:
-            return False  # the worker counts it
-        if not isinstance(message.body, Join):
-            return False
-        if self._joined_as is None:
-            self._joined_as = message.sender
-        return message.sender == self._joined_as
+    def _tell(self, item: items.Item) -> bool:
+        if not self._side.write(item):
+            self._kept.append(item)
+        return self._may_read
 
     def _pressure(self, blocked: bool) -> None:
         self._side.write(items.Flow(self.number, blocked))

@@ -178,6 +178,7 @@ class Session:
         self._handlers: dict[type[items.Item], Callable[..., None]] = {
             items.Opened: self._opened,
             items.Received: self._received,
+            items.Stopped: self._stopped,
             items.Closed: self._closed,
             items.Flow: self._flow,
             items.Asked: self._asked,
@@ -223,10 +224,20 @@ class Session:
 
     def _received(self, item: items.Received) -> None:
         link = self._links.get(item.link)
-        if link is None or link.received(item.frame.message) or item.link in self._held:
+        if link is not None and not link.received(item.frame.message):
+            self._hold_back(item.link, link)
+
+    def _stopped(self, item: items.Stopped) -> None:
+        link = self._links.get(item.link)
+        if link is None:
             return
-        self._held.add(item.link)
-        self._side.tasks.start(self._hold(item.link, link))
+        if not link.stopped(item.size, item.fault, in_envelope=item.in_envelope):
+            self._hold_back(item.link, link)
+
+    def _hold_back(self, number: int, link: OpenLink) -> None:
+        if number not in self._held:
+            self._held.add(number)
+            self._side.tasks.start(self._hold(number, link))
 
     async def _hold(self, number: int, link: OpenLink) -> None:
         """Have the web process read no more of a link before the node has taken what came."""

@@ -6,6 +6,7 @@ from collections import deque
 from gossip.core.events import (
     Event,
     FrameReceived,
+    FrameStopped,
     LinkBlocked,
     LinkClosed,
     LinkOpened,
@@ -41,10 +42,17 @@ class Link:
 
     def received(self, data: str | bytes) -> bool:
         """Queue one frame for the node; False where too much of this link's waits."""
+        return self._queue(FrameReceived(self.id, data), len(data))
+
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        """Queue what there is to say of a frame that was stopped elsewhere."""
+        return self._queue(FrameStopped(self.id, size, fault, in_envelope), 0)
+
+    def _queue(self, event: Event, size: int) -> bool:
         if self._closed or self._outbound.closing:
             return True
-        self._events.append(FrameReceived(self.id, data))
-        self._size += len(data)
+        self._events.append(event)
+        self._size += size
         if not self.enlisted:
             self._inbox.enlist(self)
         if self._size <= WAITING_SIZE and len(self._events) <= WAITING_FRAMES:
@@ -122,6 +130,10 @@ class RefusedLink:
     """An `OpenLink` for a connection that the node never hears of."""
 
     def received(self, data: str | bytes) -> bool:  # noqa: ARG002
+        """Drop it."""
+        return True
+
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:  # noqa: ARG002
         """Drop it."""
         return True
 

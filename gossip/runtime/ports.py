@@ -237,6 +237,9 @@ class OpenLink(Protocol):
         False where too much of this link waits for the node: read on after `room` only.
         """
 
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        """Tell of a message that was not handed over; see `FrameStopped`. Answers likewise."""
+
     async def room(self) -> None:
         """Return once there is room for more, or more would be dropped; at once where it is so."""
 

@@ -120,8 +120,8 @@ def _frames(node: ScaledNode) -> tuple[float, float]:
 
 def _cpu(node: ScaledNode) -> float:
     """Processor time of all its processes, Redis included."""
-    processes = (*node.web, *node.workers, node.redis)
-    return sum(process.cpu_seconds() for process in processes)
+    processes = [*node.web, *node.workers]
+    return sum(process.cpu_seconds() for process in processes) + node.redis.cpu_seconds()
 
 
 async def _single_writes(ports: Sequence[int]) -> list[float]:
@@ -140,7 +140,7 @@ async def _single_writes(ports: Sequence[int]) -> list[float]:
 
 
 def _kill_worker(mixed: Mixed) -> tuple[float, float]:
-    """Seconds until the next write was acknowledged; how many peers suspected the node meanwhile."""
+    """Seconds until a write was acknowledged again; how many peers suspected the node meanwhile."""
     client = mixed.scaled.clients[0]
     node_id = client.node_id()
     mixed.scaled.active.kill()

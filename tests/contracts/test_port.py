@@ -13,6 +13,7 @@ from gossip.core.effects import Dial
 from gossip.core.entries import Entry
 from gossip.core.errors import WriteRefused
 from gossip.core.node import Node
+from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
 from gossip.relay.shared_port import SharedPort
 from gossip.relay.web_side import WebSide
@@ -113,7 +114,7 @@ async def shared(server: Valkey) -> AsyncIterator[Subject]:
             workers.append(worker)
 
         made = await held.enter_async_context(in_process(share))
-        web = WebSide(layer)
+        web = WebSide(layer, Edge(100, 60.0))
         tasks = [asyncio.create_task(each) for each in (workers[0].run(), web.run())]
         port = SharedPort(ViewReader(redis, "p"), web)
         await until(lambda: port.ready)

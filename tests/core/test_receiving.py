@@ -8,6 +8,7 @@ import pytest
 from gossip.core.config import Limits
 from gossip.core.effects import Pause
 from gossip.core.entries import Entry
+from gossip.core.events import FrameStopped, LinkId
 from tests.support.core import Subject, closed, notices, pushed, sent, stored
 from tests.support.frames import Frame, exchange, heartbeat, join, message, names, root, sync
 
@@ -243,3 +244,59 @@ def test_m2_a_duplicate_id_hides_no_life() -> None:
         subject.receive(1, beat)
         subject.wait(5.0)
     assert subject.statuses()["a"] == "active"
+
+
+# Frames that somebody else looked at
+
+
+def twins(**changes: Any) -> tuple[Subject, Subject]:
+    """Two nodes to which the same happened: extended peers on links 1 and 2, a plain one on 3."""
+    both = mesh(**changes), mesh(**changes)
+    for subject in both:
+        subject.plain(3, "p")
+    return both
+
+
+def stop(subject: Subject, link: int, data: bytes, fault: str | None, envelope: bool) -> object:
+    return subject.handle(FrameStopped(LinkId(link), len(data), fault, envelope))
+
+
+@pytest.mark.parametrize("link", [1, 3])
+@pytest.mark.parametrize(
+    ("data", "fault", "envelope"),
+    [
+        (b"{", "json", False),
+        (b"[]", "envelope", True),
+        (msgspec.json.encode(message("no such type", "a", {})), "type", True),
+    ],
+)
+def test_r2_a_frame_that_was_stopped_counts_as_if_it_had_come(
+    link: int, data: bytes, fault: str, envelope: bool
+) -> None:
+    came, stopped = twins(limits=Limits(faults=3))
+    for _ in range(4):
+        assert stop(stopped, link, data, fault, envelope) == came.receive(link, data)
+        assert stopped.node.stats == came.node.stats
+    assert stopped.open == came.open
+
+
+def test_r3_a_repetition_that_was_stopped_counts_as_one_that_came() -> None:
+    came, stopped = twins(limits=Limits(frames_per_second=2))
+    update = message("gossip", "x", {"key": "k", "version": 1, "value": 1})
+    data = msgspec.json.encode(update)
+    for subject in (came, stopped):
+        subject.receive(1, data)
+    for _ in range(5):
+        # Both keep their link alive, and are over its rate at the same frame.
+        assert stop(stopped, 2, data, None, False) == came.receive(2, data)
+        assert stopped.wait(5.0) == came.wait(5.0)
+    assert stopped.node.stats.duplicates == 5
+    assert stopped.node.stats == came.node.stats
+    assert stopped.statuses() == came.statuses()
+
+
+def test_a_stopped_frame_of_a_closed_link_is_ignored() -> None:
+    subject = mesh()
+    subject.lose(1)
+    assert stop(subject, 1, b"{", "json", False) == []
+    assert subject.refused["json"] == 0

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import count
 from random import Random
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest_asyncio
 
 from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.relay import connection, items, stream, worker_side
+from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
 from gossip.relay.web_side import WebSide
 from gossip.relay.worker_side import WorkerSide
@@ -23,6 +25,12 @@ from tests.support.layer import MemoryLayer, Message
 from tests.support.runtime import MemoryWire, until
 
 WRITE = items.Write("k", b"1", None, None)
+
+
+def said(label: str) -> str:
+    """A frame with data that a node can read."""
+    data = {"key": label, "value": 1, "version": 1}
+    return msgspec.json.encode(frames.message("gossip", "peer", data, messageId=label)).decode()
 
 
 def join_frame(node_id: str) -> str:
@@ -62,7 +70,7 @@ async def worker(layer: MemoryLayer, epoch: int = 1) -> AsyncIterator[Worker]:
 
 @asynccontextmanager
 async def web_process(layer: MemoryLayer) -> AsyncIterator[WebSide]:
-    side = WebSide(Layer(layer))
+    side = WebSide(Layer(layer), Edge(100, 60.0))
     listening = asyncio.create_task(side.run())
     yield side
     await side.stop()
@@ -90,13 +98,13 @@ async def test_what_a_peer_sends_reaches_the_node_in_order(
     async with worker(layer) as node:
         await until(lambda: web.has_worker)
         link = web.opened(MemoryWire(), remote_is_loopback=True)
-        assert link.received("text")
-        assert link.received(b"bytes")
+        assert link.received(said("text"))
+        assert link.received(said("bytes").encode())
         link.closed(1001)
         await until(lambda: node.links and node.links[0].codes)
         (there,) = node.links
         assert there.remote_is_loopback
-        assert there.frames == ["text", b"bytes"]
+        assert there.frames == [said("text"), said("bytes").encode()]
         assert there.codes == [1001]
 
 
@@ -121,14 +129,14 @@ async def test_links_of_several_web_processes_are_links_of_one_node(layer: Memor
     async with worker(layer) as node, web_process(layer) as one, web_process(layer) as other:
         await until(lambda: one.has_worker and other.has_worker)
         wires = [MemoryWire(), MemoryWire()]
-        one.opened(wires[0]).received("one")
-        other.opened(wires[1]).received("other")
+        one.opened(wires[0]).received(said("one"))
+        other.opened(wires[1]).received(said("other"))
         await until(lambda: sum(len(link.frames) for link in node.links) == 2)
         assert node.side.web_processes == 2
         for link in node.links:
             await link.wire.send(f"to {link.frames[0]!s}")
         await until(lambda: all(wire.sent for wire in wires))
-        assert [wire.sent for wire in wires] == [["to one"], ["to other"]]
+        assert [wire.sent for wire in wires] == [[f"to {said('one')}"], [f"to {said('other')}"]]
 
 
 async def test_a_layer_that_loses_and_doubles_messages_does_no_harm(
@@ -140,7 +148,7 @@ async def test_a_layer_that_loses_and_doubles_messages_does_no_harm(
         await until(lambda: web.has_worker)
         wire = MemoryWire()
         link = web.opened(wire)
-        sent = [str(number) for number in range(300)]
+        sent = [said(f"frame {number}") for number in range(300)]
         for frame in sent:
             link.received(frame)
             await asyncio.sleep(0)
@@ -165,10 +173,11 @@ async def test_a_frame_larger_than_a_message_of_the_layer_arrives_whole(
     async with worker(layer) as node:
         await until(lambda: web.has_worker)
         link = web.opened(MemoryWire())
-        link.received("x" * 3_000_000)
+        large = said("large") + " " * 3_000_000
+        link.received(large)
         await asyncio.wait_for(link.room(), 5)
         await until(lambda: node.links and node.links[0].frames)
-        assert node.links[0].frames == ["x" * 3_000_000]
+        assert node.links[0].frames == [large]
         assert max(sizes) < 66_000
 
 
@@ -176,20 +185,20 @@ async def test_without_a_worker_peers_are_not_read_and_nothing_is_lost(
     layer: MemoryLayer, web: WebSide
 ) -> None:
     link = web.opened(MemoryWire())
-    assert not link.received("early")
+    assert not link.received(said("early"))
     reading = asyncio.create_task(link.room())
     await asyncio.sleep(0)
     assert not reading.done()
     async with worker(layer) as node:
         await asyncio.wait_for(reading, 5)
-        link.received("late")
+        link.received(said("late"))
         await until(lambda: node.links and len(node.links[0].frames) == 2)
-        assert node.links[0].frames == ["early", "late"]
+        assert node.links[0].frames == [said("early"), said("late")]
 
 
 async def test_a_link_that_closes_without_a_worker_lets_its_transport_go(web: WebSide) -> None:
     link = web.opened(MemoryWire())
-    assert not link.received("early")
+    assert not link.received(said("early"))
     reading = asyncio.create_task(link.room())
     await asyncio.sleep(0)
     link.closed(1001)
@@ -203,13 +212,18 @@ async def test_a_worker_that_takes_over_is_told_who_is_there(
     async with worker(layer, epoch=1) as first:
         await until(lambda: web.has_worker)
         link = web.opened(wire)
-        for frame in (join_frame("peer"), "data", join_frame("somebody else"), join_frame("peer")):
+        for frame in (
+            join_frame("peer"),
+            said("data"),
+            join_frame("other"),
+            join_frame("peer"),
+        ):
             link.received(frame)
         await until(lambda: first.links and len(first.links[0].frames) == 4)
         async with worker(layer, epoch=2) as second:
             await until(lambda: second.links and second.links[0].frames)
             assert second.links[0].frames == [first.links[0].frames[-1]]
-            link.received("goes on")
+            link.received(said("goes on"))
             await second.links[0].wire.send("answer")
             await until(lambda: wire.sent == ["answer"] and len(second.links[0].frames) == 2)
             assert wire.closed_with is None
@@ -292,7 +306,7 @@ async def test_the_links_of_a_silent_web_process_close(
         assert node.links[0].codes == [None]
         layer.copies = lambda _channel, _message: 1
         await until(lambda: len(node.links) == 2 and node.links[1].frames)
-        link.received("goes on")
+        link.received(said("goes on"))
         await until(lambda: len(node.links[1].frames) == 2)
 
 
@@ -306,8 +320,8 @@ async def test_a_stream_that_the_worker_has_forgotten_is_opened_anew(
         (session,) = node.side._sessions.values()
         node.side.ended(session)
         await until(lambda: len(node.links) == 2)
-        link.received("goes on")
-        await until(lambda: node.links[1].frames == ["goes on"])
+        link.received(said("goes on"))
+        await until(lambda: node.links[1].frames == [said("goes on")])
         assert node.links[0].codes == [None]
 
 
@@ -318,12 +332,12 @@ async def test_a_layer_that_fails_for_a_while_delays_and_loses_nothing(
         await until(lambda: web.has_worker)
         link = web.opened(MemoryWire())
         layer.failing = True
-        link.received("a")
+        link.received(said("a"))
         for _ in range(100):
             await asyncio.sleep(0)
         assert node.links == []
         layer.failing = False
-        await until(lambda: node.links and node.links[0].frames == ["a"])
+        await until(lambda: node.links and node.links[0].frames == [said("a")])
 
 
 async def test_a_link_that_the_node_does_not_take_is_not_read_on_and_others_are(
@@ -334,7 +348,7 @@ async def test_a_link_that_the_node_does_not_take_is_not_read_on_and_others_are(
 
         def received(self, data: str | bytes) -> bool:
             super().received(data)
-            return data != "too much"
+            return data != said("too much")
 
         async def room(self) -> None:
             await self.room_made.wait()
@@ -342,12 +356,13 @@ async def test_a_link_that_the_node_does_not_take_is_not_read_on_and_others_are(
     async with worker(layer) as node:
         node.hub.link_type = Full
         await until(lambda: web.has_worker)
+        numbers = count()
         flooding, other = web.opened(MemoryWire()), web.opened(MemoryWire())
-        flooding.received("too much")
+        flooding.received(said("too much"))
         await until(lambda: node.links and node.links[0].frames)
-        await until(lambda: not flooding.received("more"))
-        assert other.received("a")
-        await until(lambda: node.links[1].frames == ["a"])
+        await until(lambda: not flooding.received(said(f"more {next(numbers)}")))
+        assert other.received(said("a"))
+        await until(lambda: node.links[1].frames == [said("a")])
         Full.room_made.set()
         await asyncio.wait_for(flooding.room(), 5)
 
@@ -403,3 +418,44 @@ async def test_nonsense_on_the_layer_is_survived(layer: MemoryLayer, web: WebSid
                 await layer.send(channel, {"type": kind, "body": b"\xff nonsense"})
         web.opened(MemoryWire())
         await until(lambda: len(node.links) >= 2)
+
+
+async def test_frames_that_nobody_could_read_are_stopped_and_counted(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        assert link.received("no JSON")
+        assert link.received(said("data"))
+        await until(lambda: node.links and node.links[0].frames)
+        assert node.links[0].frames == [said("data")]
+        assert node.links[0].stopped_for == ["json"]
+
+
+async def test_data_that_came_before_is_stopped_on_whichever_link_it_comes(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        links = [web.opened(MemoryWire()) for _ in range(2)]
+        for label in ("data", "more"):
+            for link in links:
+                link.received(said(label))
+        await until(lambda: len(node.links) == 2 and len(node.links[1].stopped_for) == 2)
+        assert [link.frames for link in node.links] == [[said("data"), said("more")], []]
+        assert [link.stopped_for for link in node.links] == [[], [None, None]]
+
+
+async def test_a_worker_that_takes_over_gets_data_that_the_one_before_has_seen(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        link.received(said("data"))
+        await until(lambda: first.links and first.links[0].frames)
+        async with worker(layer, epoch=2) as second:
+            await until(lambda: second.links)
+            link.received(said("data"))
+            await until(lambda: second.links[0].frames == [said("data")])

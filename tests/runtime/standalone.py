@@ -44,6 +44,9 @@ class ScriptedLink:
         self.last = data
         return False
 
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        raise AssertionError(fault)
+
     async def room(self) -> None:
         match self.node.mode:
             case "echo" | "stuck" | "mute":

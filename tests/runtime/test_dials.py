@@ -27,6 +27,9 @@ class RecordingHub:
     def received(self, data: str | bytes) -> bool:
         raise AssertionError(data)
 
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        raise AssertionError(fault)
+
     async def room(self) -> None:
         pass
 

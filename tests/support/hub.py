@@ -11,10 +11,16 @@ class Link:
         self.dialed = dialed
         self.remote_is_loopback = remote_is_loopback
         self.frames: list[str | bytes] = []
+        self.stopped_for: list[str | None] = []
+        """Faults of frames that were stopped; None for repetitions."""
         self.codes: list[int | None] = []
 
     def received(self, data: str | bytes) -> bool:
         self.frames.append(data)
+        return True
+
+    def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
+        self.stopped_for.append(fault)
         return True
 
     async def room(self) -> None:

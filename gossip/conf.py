@@ -75,6 +75,8 @@ class NodeSettings:
     """`GOSSIP_REDIS_URL`; None: one process is the whole node."""
     redis_prefix: str
     """`GOSSIP_REDIS_PREFIX`."""
+    drain_time: int
+    """`GOSSIP_DRAIN_TIME`, ms."""
     lease_term: int
     """`GOSSIP_LEASE_TERM`, ms."""
     database: Database | None = field(repr=False)
@@ -176,6 +178,7 @@ def load(environ: Mapping[str, str], cwd: Path) -> NodeSettings:
         data_dir=cwd / read(names.GOSSIP_DATA_DIR),
         redis_url=read(names.GOSSIP_REDIS_URL),
         redis_prefix=read(names.GOSSIP_REDIS_PREFIX),
+        drain_time=read(names.GOSSIP_DRAIN_TIME),
         lease_term=read(names.GOSSIP_LEASE_TERM),
         database=read(names.DATABASE_URL),
         api_tokens=frozenset(read(names.GOSSIP_API_TOKENS)),

@@ -250,6 +250,15 @@ GOSSIP_LEASE_TERM = Variable(
     " quicker, and more easily mistaken.",
     source="twice that is the longest outage",
 )
+GOSSIP_DRAIN_TIME = Variable(
+    name="GOSSIP_DRAIN_TIME",
+    kind=kinds.integer(0, 60_000),
+    default="0",
+    unit="ms",
+    description="After a signal to stop, serve on for so long with `/readyz` at 503: a balancer"
+    " that looks there sends requests elsewhere, and none fails.",
+    source="without a balancer there is nothing to wait for",
+)
 DATABASE_URL = Variable(
     name="DATABASE_URL",
     kind=kinds.optional(postgres()),

@@ -63,6 +63,7 @@ application = NodeApplication(
     ),
     _lifecycle(),
     on_lifespan=_address_unknown,
+    drain_for=settings.GOSSIP.drain_time / 1000,
 )
 
 if daphne_command.is_running():

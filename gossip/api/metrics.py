@@ -47,6 +47,12 @@ COUNTERS = {
     "dials_failed": "Dials that led to no link.",
 }
 """Fields of `gossip.core.stats.Stats`, which become `gossip_…_total`."""
+LAYER_COUNTERS = {
+    "resent": "Segments sent again between the processes of this node.",
+    "dropped": "Segments between them that came twice or out of order.",
+    "failures": "Messages that the channel layer did not take.",
+}
+"""Fields of `gossip.runtime.vitals.LayerCounts`, which become `gossip_layer_…_total`."""
 
 
 class MetricsView(NodeView):
@@ -181,6 +187,20 @@ def _around(vitals: Vitals) -> Iterator[Metric]:
         ("gossip_outbound_waiting_characters", "Before the sockets.", vitals.outbound_waiting),
     ):
         yield GaugeMetricFamily(name, text, value)
+    if vitals.layer:
+        yield from _between_processes(vitals)
+
+
+def _between_processes(vitals: Vitals) -> Iterator[Metric]:
+    from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily
+
+    text = "Web processes that the worker hears of."
+    yield GaugeMetricFamily("gossip_web_processes", text, vitals.web_processes)
+    for field, text in LAYER_COUNTERS.items():
+        counted = CounterMetricFamily(f"gossip_layer_{field}", text, labels=["side"])
+        for side, counts in vitals.layer.items():
+            counted.add_metric([side], getattr(counts, field))
+        yield counted
 
 
 def _histogram(name: str, text: str, observed: Distribution) -> Metric:

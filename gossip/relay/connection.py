@@ -8,6 +8,7 @@ import structlog
 
 from gossip.relay.stream import Packet, Stream
 from gossip.runtime.tasks import report_failure
+from gossip.runtime.vitals import LayerCounts
 
 SILENCE = 5.0
 """Seconds without a word after which the other end is gone: five times that it should have said
@@ -61,9 +62,9 @@ class Connection:
         return self._stream.heard
 
     @property
-    def resent(self) -> int:
-        """Packets sent more than once."""
-        return self._stream.resent
+    def counts(self) -> LayerCounts:
+        """What the layer did to this end."""
+        return LayerCounts(self._stream.resent, self._stream.dropped, self.failures)
 
     @property
     def full(self) -> bool:

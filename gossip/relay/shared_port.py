@@ -69,7 +69,9 @@ class SharedPort:
         )
 
     async def vitals(self) -> Vitals:
-        return (await self._report())[0].vitals
+        said = (await self._report())[0].vitals
+        layer = {"web": self._side.counts, **said.layer}
+        return msgspec.structs.replace(said, layer=layer)
 
     async def aside(self) -> list[Entry]:
         return (await self._report())[0].entries_aside()

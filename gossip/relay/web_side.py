@@ -41,6 +41,7 @@ from gossip.relay.stream import Packet, StreamBroken
 from gossip.runtime.feed import Feed
 from gossip.runtime.outbound import Outbound
 from gossip.runtime.ports import OpenLink, Unavailable, Wire
+from gossip.runtime.vitals import LayerCounts
 from gossip.runtime.watch import WatchEnded, WatchRefused
 
 AWAY: Final = 2.0
@@ -65,6 +66,7 @@ class WebSide:
         self._worker: Connection | None = None
         self._here = Here(0, "")
         self._heard = monotonic()
+        self._counted = LayerCounts()
         self._links: dict[int, WebLink] = {}
         self._link_numbers = count(1)
         self._request_numbers = count(1)
@@ -114,6 +116,11 @@ class WebSide:
     def silent_for(self) -> float:
         """Seconds since a worker said something, or since we began to wait for one."""
         return monotonic() - (self._heard if self._worker is None else self._worker.heard)
+
+    @property
+    def counts(self) -> LayerCounts:
+        """What the layer did to this side."""
+        return self._counted if self._worker is None else self._counted + self._worker.counts
 
     def opened(
         self, wire: Wire, *, dialed: str | None = None, remote_is_loopback: bool = False
@@ -226,6 +233,7 @@ class WebSide:
             return
         self._worker.close()
         self._heard = self._worker.heard
+        self._counted += self._worker.counts
         self._worker = None
         for answer in self._asked.values():
             if not answer.done():

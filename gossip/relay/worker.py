@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
+import msgspec
+
 from gossip.relay import report
 from gossip.relay.duty import Duty
 from gossip.relay.layer import Layer
@@ -66,8 +68,9 @@ class Worker:
         await self._side.stop()
 
     async def _report(self) -> bytes:
-        port = self._engine.port
-        said = Report.of(
-            await port.overview(), await port.members(), await port.vitals(), await port.aside()
+        port, side = self._engine.port, self._side
+        vitals = msgspec.structs.replace(
+            await port.vitals(), web_processes=side.web_processes, layer={"worker": side.counts}
         )
+        said = Report.of(await port.overview(), await port.members(), vitals, await port.aside())
         return report.encode(said)

@@ -33,6 +33,7 @@ from gossip.relay.layer import (
 from gossip.relay.stream import Packet, StreamBroken
 from gossip.runtime.ports import Hub, NodePort, OpenLink
 from gossip.runtime.tasks import Tasks, report_failure
+from gossip.runtime.vitals import LayerCounts
 from gossip.runtime.watch import Interest, WatchEnded, WatchRefused
 
 ANNOUNCE: Final = 1.0
@@ -68,6 +69,7 @@ class WorkerSide:
         self._epoch = epoch
         self._channel = ""
         self._sessions: dict[str, Session] = {}
+        self._counted = LayerCounts()
         self._stopping = False
 
     async def open(self) -> None:
@@ -103,9 +105,15 @@ class WorkerSide:
         """How many are connected."""
         return len(self._sessions)
 
+    @property
+    def counts(self) -> LayerCounts:
+        """What the layer did to this side."""
+        return sum((session.connection.counts for session in self._each()), self._counted)
+
     def ended(self, session: "Session") -> None:
         """A web process is gone, or was not understood."""
         if self._sessions.pop(session.name, None) is not None:
+            self._counted += session.connection.counts
             _log.info("web_process_lost", links=session.links, web_processes=self.web_processes)
             session.close()
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from gossip.asgi import Application, Receive, Scope, Send
 from gossip.core.errors import GossipError
-from gossip.runtime import memory
+from gossip.runtime import memory, serving
 from gossip.runtime.lifecycle import Lifecycle
 
 _NOT_STARTED: Final = json.dumps(
@@ -39,11 +39,14 @@ class NodeApplication:
         websocket: Application,
         lifecycle: Lifecycle,
         on_lifespan: Callable[[], None],
+        drain_for: float = 0.0,
     ) -> None:
+        """`drain_for`: seconds for which a server serves on after it was told to stop."""
         self._http = http
         self._websocket = websocket
         self._on_lifespan = on_lifespan
         self.lifecycle = lifecycle
+        self.drain_for = drain_for
         self.hosted = False
         """Whether anybody starts the node."""
 
@@ -74,14 +77,14 @@ class NodeApplication:
                 return
             raise
         await send({"type": "lifespan.startup.complete"})
-        with _leaving_first(self.lifecycle), _stopped_by_failure(self.lifecycle):
+        with _leaving_first(self.lifecycle, self.drain_for), _stopped_by_failure(self.lifecycle):
             await receive()
         await self.lifecycle.finish()
         await send({"type": "lifespan.shutdown.complete"})
 
 
 @contextmanager
-def _leaving_first(lifecycle: Lifecycle) -> Iterator[None]:
+def _leaving_first(lifecycle: Lifecycle, drain_for: float) -> Iterator[None]:
     """Let the node finish before the server hears of a signal.
 
     Servers close every connection before the lifespan ends: nobody would hear our `leave`.
@@ -95,6 +98,8 @@ def _leaving_first(lifecycle: Lifecycle) -> Iterator[None]:
 
     async def finish(number: int) -> None:
         try:
+            if drain_for:
+                await serving.drain(drain_for)
             await lifecycle.finish()
         finally:
             signal.raise_signal(number)

@@ -84,7 +84,9 @@ def adopt(application: NodeApplication, arguments: Sequence[str]) -> None:
         if silent:
             # The command's default is a line per request on standard output.
             options["action_logger"] = None
-        return GossipServer(lifecycle=application.lifecycle, **options)
+        return GossipServer(
+            lifecycle=application.lifecycle, drain_for=application.drain_for, **options
+        )
 
     CommandLineInterface.server_class = staticmethod(server)
 

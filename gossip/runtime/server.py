@@ -1,7 +1,7 @@
 """Daphne's server with the node's life in it and protections for both directions.
 
     prepare ─▶ bind ─▶ begin ─▶ serve ─▶ (signal, or the node failed)
-            ─▶ stop listening ─▶ finish ─▶ close what is left ─▶ end
+            ─▶ drain ─▶ stop listening ─▶ finish ─▶ close what is left ─▶ end
 
 One task walks this line. The first SIGTERM or SIGINT cancels it wherever it is, and it goes on
 with the second row; the next signal kills the process.
@@ -34,7 +34,7 @@ from twisted.logger import (
 
 from gossip.asgi import Application
 from gossip.core.errors import ConfigurationError, GossipError
-from gossip.runtime import memory
+from gossip.runtime import memory, serving
 from gossip.runtime.descriptors import accepted_sockets
 from gossip.runtime.lifecycle import Lifecycle
 from gossip.runtime.server_flow import InputQueue
@@ -70,14 +70,23 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
     """Serves one ASGI application and one node.
 
     Takes the arguments of `daphne.server.Server`; limits and time-outs of WebSockets are ours
-    whatever they say. After `run`, `exit_code` is what the process should end with; where it is
-    not 0, one line on standard error says why.
+    whatever they say. After a signal it serves on for `drain_for` seconds, and is not ready. After
+    `run`, `exit_code` is what the process should end with; where it is not 0, one line on standard
+    error says why.
     """
 
-    def __init__(self, application: Application, *, lifecycle: Lifecycle, **options: Any) -> None:
+    def __init__(
+        self,
+        application: Application,
+        *,
+        lifecycle: Lifecycle,
+        drain_for: float = 0.0,
+        **options: Any,
+    ) -> None:
         options.update(websocket_timeout=-1, ping_interval=PING_INTERVAL)
         super().__init__(application, **options)
         self.lifecycle = lifecycle
+        self._drain_for = drain_for
         self.exit_code = 0
         self.connections: dict[Connection, dict[str, Any]] = {}
         self.http_factory = GossipHTTPFactory(self)
@@ -192,6 +201,7 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
             await self.lifecycle.begin()
             self._announce()
             await self.lifecycle.wait_failed()
+            self._drain_for = 0.0
             self._fail("the node failed and is stopped; the log says why")
         except asyncio.CancelledError:
             # `stop`: nobody else cancels this task. With the cancellation still counted, the
@@ -211,6 +221,8 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
 
     async def _wind_down(self, ports: Sequence[IListeningPort]) -> None:
         self._stopping = True
+        if ports and self._drain_for:
+            await serving.drain(self._drain_for)
         for port in ports:
             await _result(port.stopListening())
         try:

@@ -1,5 +1,6 @@
 """Where what runs the node in this process is found: an engine registers while it serves."""
 
+import asyncio
 from typing import Protocol
 
 from gossip.runtime.ports import Hub, NodePort
@@ -25,6 +26,7 @@ class Serving(Protocol):
 
 
 _serving: Serving | None = None
+_draining = False
 
 
 def running() -> Serving | None:
@@ -34,10 +36,10 @@ def running() -> Serving | None:
 
 def register(serving: Serving) -> None:
     """Have `running` find this. Raises `RuntimeError` where something serves already."""
-    global _serving  # noqa: PLW0603  # a process is one node; views and consumers find it here
+    global _serving, _draining  # a process is one node; views find it here
     if _serving is not None:
         raise RuntimeError("this process runs a node already")
-    _serving = serving
+    _serving, _draining = serving, False
 
 
 def unregister(serving: Serving) -> None:
@@ -45,3 +47,15 @@ def unregister(serving: Serving) -> None:
     global _serving  # noqa: PLW0603
     if _serving is serving:
         _serving = None
+
+
+async def drain(seconds: float) -> None:
+    """Serve on for a while, and be ready no more: balancers send their requests elsewhere."""
+    global _draining  # noqa: PLW0603
+    _draining = True
+    await asyncio.sleep(seconds)
+
+
+def draining() -> bool:
+    """Whether what serves here is about to stop."""
+    return _draining

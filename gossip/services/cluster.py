@@ -105,6 +105,8 @@ def ready() -> Readiness:
     found = serving.running()
     if found is None:
         return Readiness(ready=False, reasons=("no node runs in this process",))
+    if serving.draining():
+        return Readiness(ready=False, reasons=("stopping",))
     if found.port.ready:
         return Readiness(ready=True)
     return Readiness(ready=False, reasons=found.reasons or ("not serving",))

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from gossip.core.stats import Stats
+from gossip.runtime import serving
 from tests.api.conftest import Configure, FakeNode
 from tests.support.fake_port import NOW, FakePort
 
@@ -84,6 +85,13 @@ async def test_not_ready_for_reasons(client: httpx.AsyncClient, node: FakeNode) 
         "message": "Not ready: journal; stopping",
         "reasons": ["journal", "stopping"],
     }
+
+
+async def test_not_ready_while_it_drains(client: httpx.AsyncClient, node: FakeNode) -> None:
+    await serving.drain(0)
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.json()["reasons"]) == (503, ["stopping"])
+    assert (await client.get("/gossip/health")).status_code == 200
 
 
 async def test_not_ready_without_a_node(configure: Configure) -> None:

@@ -10,9 +10,10 @@ import msgspec
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gossip.api.metrics import COUNTERS
+from gossip.api.metrics import COUNTERS, LAYER_COUNTERS
 from gossip.core.stats import Stats
 from gossip.runtime.histogram import Histogram
+from gossip.runtime.vitals import LayerCounts
 from tests.api.conftest import Configure
 from tests.support.fake_port import FakePort
 
@@ -86,6 +87,23 @@ async def test_durations_are_histograms(client: httpx.AsyncClient, port: FakePor
     assert found["gossip_event_loop_lag_seconds_count", ""] == 3
     assert found["gossip_event_loop_lag_seconds_sum", ""] == pytest.approx(9.0305)
     assert (found["gossip_journal_backlog", ""], found["gossip_journal_failing", ""]) == (7, 1)
+
+
+async def test_a_node_of_several_processes_tells_of_what_is_between_them(
+    client: httpx.AsyncClient, port: FakePort
+) -> None:
+    assert not [name for name, _ in await samples(client) if name.startswith("gossip_layer")]
+    numbers = {name: number for number, name in enumerate(LAYER_COUNTERS, 1)}
+    port.feel(web_processes=3, layer={"web": LayerCounts(), "worker": LayerCounts(**numbers)})
+    found = await samples(client)
+    assert found["gossip_web_processes", ""] == 3
+    for name, number in numbers.items():
+        assert found[f"gossip_layer_{name}_total", "worker"] == number
+        assert found[f"gossip_layer_{name}_total", "web"] == 0
+
+
+def test_no_counter_of_the_layer_is_missing() -> None:
+    assert LAYER_COUNTERS.keys() == {field.name for field in msgspec.structs.fields(LayerCounts)}
 
 
 async def test_the_process_is_there_too(client: httpx.AsyncClient, port: FakePort) -> None:

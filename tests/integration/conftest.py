@@ -39,7 +39,7 @@ def cluster(shared: Cluster) -> Cluster:
 @pytest.fixture(scope="session")
 def shared_mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mixed]:
     # A shorter lease than usual, so that tests of take-overs are short.
-    settings = SETTINGS | {"GOSSIP_LEASE_TERM": "1000"}
+    settings = SETTINGS | {"GOSSIP_LEASE_TERM": "1000", "GOSSIP_DRAIN_TIME": "1000"}
     mixed = Mixed(tmp_path_factory.mktemp("mixed"), settings)
     yield mixed
     mixed.kill()

@@ -4,10 +4,11 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import count
+from typing import Self
 
 import pytest
 
@@ -22,11 +23,11 @@ _numbers = count(1)
 
 
 class Load:
-    """Writers of keys that nobody wrote before, at every web process."""
+    """Writers of keys that nobody wrote before, at every web process unless `choose` says where."""
 
-    def __init__(self, mixed: Mixed) -> None:
+    def __init__(self, mixed: Mixed, choose: Callable[[int], Client] | None = None) -> None:
         self.ledger = Ledger()
-        self._mixed = mixed
+        self._choose = choose or mixed.scaled.clients.__getitem__
         self._stop = threading.Event()
         self._prefix = f"load-{next(_numbers)}"
         self._threads = [
@@ -50,19 +51,20 @@ class Load:
             thread.join()
 
     def _write(self, number: int) -> None:
-        client = self._mixed.scaled.clients[number]
         for written in count():
             if self._stop.wait(0.005):
                 return
             # A key is written once: whatever was written twice would show in its version.
             with suppress(OSError):
-                self.ledger.write(client, f"{self._prefix}/{number}/{written}", written)
+                self.ledger.write(
+                    self._choose(number), f"{self._prefix}/{number}/{written}", written
+                )
 
 
 @contextmanager
-def written_to(mixed: Mixed) -> Iterator[Load]:
+def written_to(mixed: Mixed, choose: Callable[[int], Client] | None = None) -> Iterator[Load]:
     """Write throughout; in the end nothing that was acknowledged is lost or written twice."""
-    load = Load(mixed)
+    load = Load(mixed, choose)
     load.start()
     try:
         yield load
@@ -168,6 +170,46 @@ def test_a_web_process_that_is_killed_takes_its_own_connections_only(mixed: Mixe
         for node in mixed.embedded:
             assert node.client.statuses()[node_id] in {"active", "suspected"}
         mixed.revive()
+
+
+class Balancer:
+    """Sends requests to web processes that were ready when it looked last."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self._clients = clients
+        self._ready = list(clients)
+        self._stop = threading.Event()
+        self._looking = threading.Thread(target=self._look, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._looking.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._looking.join()
+
+    def choose(self, number: int) -> Client:
+        ready = self._ready
+        return ready[number % len(ready)]
+
+    def _look(self) -> None:
+        while not self._stop.wait(0.05):
+            self._ready = [client for client in self._clients if client.is_ready()]
+
+
+def test_web_processes_are_replaced_one_by_one_without_a_failed_request(mixed: Mixed) -> None:
+    with (
+        Balancer(mixed.scaled.clients) as balancer,
+        audited(mixed),
+        written_to(mixed, balancer.choose) as load,
+    ):
+        for process in mixed.scaled.web:
+            assert process.stop() == 0
+            process.start()
+            process.wait_ready()
+            load.wait_for_more()
+    assert (load.ledger.refused, load.ledger.unanswered) == (0, 0)
 
 
 def test_a_redis_that_restarts_empty_is_filled_again(mixed: Mixed) -> None:

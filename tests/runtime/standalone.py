@@ -23,7 +23,7 @@ from collections.abc import Sized
 from pathlib import Path
 
 from gossip.asgi import Message, Receive, Scope, Send
-from gossip.runtime import logs
+from gossip.runtime import logs, serving
 from gossip.runtime.ports import OpenLink, Wire
 from gossip.runtime.server import GossipServer
 from gossip.transport.routing import websocket_application
@@ -106,7 +106,7 @@ class ScriptedNode:
 
 class Site:
     """`/memory` in KiB, `/flooded` frames, `/body` bytes, `/connections` that the server keeps,
-    `/frozen` objects, `/slow`; `/stream` never ends.
+    `/frozen` objects, `/draining` or not, `/slow`; `/stream` never ends.
     """
 
     def __init__(self, node: ScriptedNode) -> None:
@@ -133,6 +133,8 @@ class Site:
                 await send(body(b"%d" % len(self.connections)))
             case "/frozen":
                 await send(body(b"%d" % gc.get_freeze_count()))
+            case "/draining":
+                await send(body(b"%d" % serving.draining()))
             case "/flooded":
                 await send(body(b"%d" % self.node.flooded))
             case _:
@@ -171,11 +173,12 @@ def main() -> int:
     parser.add_argument("--timeout", type=float)
     parser.add_argument("--sockets", type=int)
     parser.add_argument("--ping", type=float)
+    parser.add_argument("--drain", type=float, default=0.0)
     options = parser.parse_args()
     node = ScriptedNode(options.mode)
     endpoint = f"tcp:port={options.port}:interface=127.0.0.1"
     site = Site(node)
-    server = GossipServer(site, lifecycle=node, endpoints=[endpoint])
+    server = GossipServer(site, lifecycle=node, endpoints=[endpoint], drain_for=options.drain)
     site.connections = server.connections
     if options.timeout is not None:
         server.http_factory.timeOut = options.timeout

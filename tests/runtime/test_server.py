@@ -294,6 +294,14 @@ def test_the_node_starts_and_stops_in_order() -> None:
     ]
 
 
+def test_after_a_signal_it_serves_on_while_it_drains() -> None:
+    with serve("echo", "--drain", "1") as (process, port):
+        process.child.send_signal(signal.SIGTERM)
+        while request(port, "GET", "/draining")[1] != b"1":
+            assert process.child.poll() is None
+        assert process.ended() == 0
+
+
 def test_an_interrupt_stops_it_as_well() -> None:
     with serve("echo") as (process, _):
         assert process.stop(signal.SIGINT) == 0

@@ -17,3 +17,15 @@ async def test_one_thing_serves_at_a_time() -> None:
     assert serving.running() is first
     serving.unregister(first)
     assert serving.running() is None
+
+
+async def test_what_drains_is_said_to_until_something_else_serves() -> None:
+    first, second = FakeNode(FakePort()), FakeNode(FakePort())
+    serving.register(first)
+    assert not serving.draining()
+    await serving.drain(0)
+    assert serving.draining()
+    serving.unregister(first)
+    serving.register(second)
+    assert not serving.draining()
+    serving.unregister(second)

@@ -102,6 +102,7 @@ def _serve(beside: AbstractAsyncContextManager[None] | None) -> int:
     server = GossipServer(
         application,
         lifecycle=_together(application.lifecycle, beside),
+        drain_for=application.drain_for,
         endpoints=build_endpoint_description_strings(host=node.host, port=node.port),
         server_name="gossipnode",
     )

@@ -52,6 +52,7 @@ FLUSH_WITHIN: Final = 0.5
 
 _LIMITS: Final = Limits()
 _decode_packet = msgspec.msgpack.Decoder(Packet).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 _log = structlog.get_logger("gossip")
 
@@ -130,7 +131,7 @@ class WebSide:
             raise ValueError("a web process dials nobody")
         link = WebLink(self, next(self._link_numbers), wire, remote_is_loopback)
         self._links[link.number] = link
-        self.write(link.introduction())
+        self.write(items.Opened(link.number, remote_is_loopback))
         return link
 
     async def ask(self, what: items.Request) -> Entry | None:
@@ -221,7 +222,7 @@ class WebSide:
         self.edge.begin_anew()
         self.write(items.Watching(watched=False))
         for link in self._links.values():
-            link.begin_anew()
+            link.begin_anew(self._worker.name)
         self._wake_links()
 
     def _worker_lost(self) -> None:
@@ -331,6 +332,8 @@ class WebLink:
 
     def received(self, data: str | bytes) -> bool:
         """Send one frame on, if it need travel; False where more had better wait."""
+        if self._closing:
+            return True
         item, message = self._side.edge.look(self.number, data, monotonic())
         if (peer := joins(message)) is not None and self._joined_as in {None, peer}:
             # For itself, and not for others that it relays.
@@ -339,6 +342,8 @@ class WebLink:
 
     def stopped(self, size: int, fault: str | None = None, *, in_envelope: bool = False) -> bool:
         """Tell of a frame that the transport stopped."""
+        if self._closing:
+            return True
         return self._tell(items.Stopped(self.number, size, fault, in_envelope))
 
     async def room(self) -> None:
@@ -371,14 +376,13 @@ class WebLink:
         """Look again whether there is room."""
         self._moved.set()
 
-    def introduction(self) -> items.Opened:
-        """What a worker is told that has not heard of this link."""
-        return items.Opened(self.number, self._remote_is_loopback, self._join)
-
-    def begin_anew(self) -> None:
-        """Introduce the link to a worker that has not heard of it."""
+    def begin_anew(self, stream: str) -> None:
+        """Introduce the link on a stream that has just begun."""
         self._blocked = False
-        self._side.write(self.introduction())
+        if self._closing:
+            return
+        join = None if self._join is None else _told_again(self._join, stream)
+        self._side.write(items.Opened(self.number, self._remote_is_loopback, join))
         for item in self._kept:
             # The `join` is in the introduction.
             if not (isinstance(item, items.Received) and item.frame == self._join):
@@ -388,10 +392,12 @@ class WebLink:
             self._pressure(True)
 
     @property
+    def _closing(self) -> bool:
+        return self._gone or self.outbound.closing
+
+    @property
     def _may_read(self) -> bool:
-        if self._gone or self.outbound.closing:
-            return True
-        return not self._blocked and self._side.has_room
+        return self._closing or (not self._blocked and self._side.has_room)
 
     def _tell(self, item: items.Item) -> bool:
         if not self._side.write(item):
@@ -400,3 +406,17 @@ class WebLink:
 
     def _pressure(self, blocked: bool) -> None:
         self._side.write(items.Flow(self.number, blocked))
+
+
+def _told_again(join: Frame, stream: str) -> Frame:
+    """The same `join` under a message id that no worker has seen, or it would be dropped (R3).
+
+    It begins as the old one does, by which both ends order the links between them (L2).
+    """
+    fields = _decode_fields(join.data)
+    name = msgspec.json.decode(fields.get("messageId", b'""'), type=str)
+    suffix = f"+{stream}"
+    # Its length is in bytes; those of a character are not to be parted.
+    begin = name.encode()[: _LIMITS.node_id - len(suffix)].decode(errors="ignore")
+    fields["messageId"] = msgspec.Raw(msgspec.json.encode(begin + suffix))
+    return Frame(msgspec.json.encode(fields), join.text)

@@ -2,11 +2,12 @@
 
 Theory of operation. A web process opens a stream, and a `Session` begins here with its first
 packet. The connections that it names become links of the node like any other. A session ends when
-its web process has been silent for too long; then all its links have closed. If that process comes
-back, it is told that its stream is unknown, and opens another one.
+its web process has been silent for too long, or opens another stream; then all its links have
+closed. If that process comes back, it is told that its stream is unknown, and opens another one.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
@@ -41,6 +42,9 @@ ANNOUNCE: Final = 1.0
 
 FLUSH_WITHIN: Final = 0.5
 """Seconds that a stop waits until web processes have taken the last frames and answers."""
+ENDED: Final = 1_000
+"""Streams remembered as ended: a layer that hung for seconds brings what was sent on them before.
+"""
 
 _decode_packet = msgspec.msgpack.Decoder(Packet).decode
 
@@ -70,6 +74,8 @@ class WorkerSide:
         self._channel = ""
         self._sessions: dict[str, Session] = {}
         self._counted = LayerCounts()
+        self._ended: deque[str] = deque(maxlen=ENDED)
+        """The names of streams that do not begin a second time."""
         self._stopping = False
 
     async def open(self) -> None:
@@ -114,6 +120,7 @@ class WorkerSide:
         """A web process is gone, or was not understood."""
         if self._sessions.pop(session.name, None) is not None:
             self._counted += session.connection.counts
+            self._ended.append(session.name)
             _log.info("web_process_lost", links=session.links, web_processes=self.web_processes)
             session.close()
 
@@ -139,17 +146,25 @@ class WorkerSide:
         if session is None:
             if self._stopping:
                 return
-            if packet.number != 1:
+            if packet.number != 1 or packet.stream in self._ended:
                 self._disown(packet)
                 return
-            session = self._sessions[packet.stream] = Session(self, packet, self._layer)
-            _log.info("web_process_found", web_processes=self.web_processes)
+            session = self._begin(packet)
         try:
             session.connection.received(packet)
         except (msgspec.DecodeError, StreamBroken) as error:
             _log.error("relay_broken", detail=str(error))
             self.ended(session)
             self._disown(packet)
+
+    def _begin(self, first: Packet) -> "Session":
+        for other in self._each():
+            if other.channel == first.reply_to:
+                # It is the same web process, and hears nothing on that stream any more.
+                self.ended(other)
+        session = self._sessions[first.stream] = Session(self, first, self._layer)
+        _log.info("web_process_found", web_processes=self.web_processes)
+        return session
 
     def _disown(self, packet: Packet) -> None:
         self.tasks.start(self._say_unknown(packet))
@@ -169,6 +184,8 @@ class Session:
     """One web process."""
 
     def __init__(self, side: WorkerSide, first: Packet, layer: Layer) -> None:
+        self.channel = first.reply_to
+        """Where the web process listens."""
         self._side = side
         self.connection = Connection(
             first.stream,

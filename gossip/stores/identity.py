@@ -1,7 +1,9 @@
 """Who this node is (K2): given by the operator, or a key made once and kept."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Literal
 
 import msgspec
@@ -95,15 +97,16 @@ def _check_text(path: Path, field: str, text: str, limit: int) -> None:
 
 def _own_key(path: Path) -> Ed25519PrivateKey:
     try:
-        if path.exists():
-            return _parse_key(path, path.read_bytes())
-        key = Ed25519PrivateKey.generate()
-        _keep(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        if not path.exists():
+            key = Ed25519PrivateKey.generate()
+            _keep(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        # Not the one just made: another worker may have been first.
+        pem = path.read_bytes()
     except OSError as error:
         raise ConfigurationError(
             f"the node's key {path} cannot be read or made ({error.strerror})"
         ) from error
-    return key
+    return _parse_key(path, pem)
 
 
 def _parse_key(path: Path, pem: bytes) -> Ed25519PrivateKey:
@@ -120,15 +123,18 @@ def _parse_key(path: Path, pem: bytes) -> Ed25519PrivateKey:
 
 
 def _keep(path: Path, pem: bytes) -> None:
-    """Write the file whole or not at all, and durably: a node that forgot its key is another."""
-    temporary = path.with_suffix(".new")
-    temporary.unlink(missing_ok=True)
-    temporary.touch(mode=0o600, exist_ok=False)
-    with temporary.open("wb") as file:
+    """Write the file whole or not at all, and durably: a node that forgot its key is another.
+
+    Where there is one by now, it stays: workers of one node may start for the first time together.
+    """
+    # A name of our own, and mode 0600.
+    with NamedTemporaryFile(dir=path.parent, prefix=f"{path.stem}-", suffix=".new") as file:
         file.write(pem)
         file.flush()
         os.fsync(file.fileno())
-    temporary.rename(path)
+        with suppress(FileExistsError):
+            # Unlike a rename, it replaces nothing.
+            os.link(file.name, path)
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

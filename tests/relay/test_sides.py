@@ -1,6 +1,7 @@
 """Web processes and a worker over a layer in memory: what peers bring and what clients ask."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -14,7 +15,8 @@ from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.relay import connection, items, stream, worker_side
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
-from gossip.relay.web_side import WebSide
+from gossip.relay.stream import Packet
+from gossip.relay.web_side import WebLink, WebSide
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.outbound import HIGH_WATER
 from gossip.runtime.ports import Unavailable
@@ -222,11 +224,87 @@ async def test_a_worker_that_takes_over_is_told_who_is_there(
         await until(lambda: first.links and len(first.links[0].frames) == 4)
         async with worker(layer, epoch=2) as second:
             await until(lambda: second.links and second.links[0].frames)
-            assert second.links[0].frames == [first.links[0].frames[-1]]
+            (told,) = map(json.loads, second.links[0].frames)
+            last = json.loads(first.links[0].frames[-1])
+            # The worker might know the id, and drop it.
+            assert told["messageId"] != last["messageId"]
+            assert told["messageId"].startswith(last["messageId"])
+            assert told | {"messageId": ""} == last | {"messageId": ""}
             link.received(said("goes on"))
             await second.links[0].wire.send("answer")
             await until(lambda: wire.sent == ["answer"] and len(second.links[0].frames) == 2)
             assert wire.closed_with is None
+
+
+@pytest.mark.parametrize("name", ["m" * 256, "é" * 128])
+async def test_a_join_with_the_longest_id_is_told_again_under_one_that_is_no_longer(
+    layer: MemoryLayer, web: WebSide, name: str
+) -> None:
+    link = web.opened(MemoryWire())
+    link.received(msgspec.json.encode(frames.join("peer") | {"messageId": name}).decode())
+    async with worker(layer) as node:
+        await until(lambda: node.links and node.links[0].frames)
+        told = json.loads(node.links[0].frames[0])["messageId"]
+        assert told != name
+        assert len(told.encode()) <= 256
+        assert told[:100] == name[:100]
+
+
+async def test_a_link_that_closes_is_not_told_of_again_and_brings_nothing_more(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        closing, other = web.opened(MemoryWire(stuck=True)), web.opened(MemoryWire())
+        await until(lambda: len(first.links) == 2)
+        await first.links[0].wire.send("a")
+        await first.links[0].wire.close(4409, "duplicate link")
+        assert isinstance(closing, WebLink)
+        await until(lambda: closing.outbound.closing)
+        async with worker(layer, epoch=2) as second:
+            await until(lambda: second.links)
+            assert closing.received(said("late"))
+            other.received(said("b"))
+            await until(lambda: second.links and second.links[0].frames)
+            assert [link.frames for link in second.links] == [[said("b")]]
+            closing.closed(4409)
+
+
+async def test_a_stream_that_ended_does_not_begin_again(layer: MemoryLayer, web: WebSide) -> None:
+    sent: list[Message] = []
+
+    def note(_channel: str, message: Message) -> int:
+        sent.append(message)
+        return 1
+
+    layer.copies = note
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        web.opened(MemoryWire())
+        await until(lambda: node.links)
+        (session,) = node.side._sessions.values()
+        first = next(message for message in sent if message["type"] == "packet")
+        node.side.ended(session)
+        await until(lambda: len(node.links) == 2)
+        (after,) = node.side._sessions
+        await layer.send(node.side._channel, first)
+        await web.ask(WRITE)
+        assert list(node.side._sessions) == [after]
+        assert len(node.links) == 2
+
+
+async def test_a_web_process_has_one_stream_at_a_time(layer: MemoryLayer, web: WebSide) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        web.opened(MemoryWire())
+        await until(lambda: node.links)
+        (before,) = node.side._sessions
+        # The web process does not understand what comes, and begins anew.
+        await Layer(layer).transmit(web._channel, Packet(before, "", 0, 1_000))
+        await until(lambda: len(node.links) == 2)
+        assert node.links[0].codes == [None]
+        assert node.links[1].codes == []
+        assert node.side.web_processes == 1
 
 
 async def test_a_worker_whose_epoch_is_over_is_not_listened_to(

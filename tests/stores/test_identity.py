@@ -1,5 +1,7 @@
 import json
 import stat
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 
@@ -47,6 +49,22 @@ def test_a_start_broken_off_while_making_the_key_does_not_matter(tmp_path: Path)
     (tmp_path / KEY_FILE).with_suffix(".new").write_text("half a k")
     made = resolve(None, None, tmp_path)
     assert resolve(None, None, tmp_path) == made
+
+
+def test_who_start_for_the_first_time_together_are_one_node(tmp_path: Path) -> None:
+    together = threading.Barrier(8)
+
+    def start(directory: Path) -> Identity:
+        together.wait(10)
+        return resolve(None, None, directory)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(10):
+            directory = tmp_path / str(number)
+            directory.mkdir()
+            made = set(pool.map(start, [directory] * 8))
+            assert made == {resolve(None, None, directory)}
+            assert [path.name for path in directory.iterdir()] == [KEY_FILE]
 
 
 def test_a_given_id_goes_with_the_made_key(tmp_path: Path) -> None:

@@ -27,7 +27,10 @@ _log = structlog.get_logger("gossip")
 
 
 class Duty:
-    """Implements `gossip.runtime.ports.Guard`. `report` is what web processes are shown."""
+    """Implements `gossip.runtime.ports.Guard`. `report` is what web processes are shown.
+
+    `epoch_holds` asks the database; it waits until it knows.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class Duty:
         self._epoch_holds = epoch_holds
         self._clock = clock
         self._confirmed = clock()
-        self._checking: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self._failing = False
 
     @property
@@ -53,30 +56,46 @@ class Duty:
         return self._clock() - self._confirmed > self._lease.term / TRUSTED
 
     async def check(self) -> None:
-        """Return once it is sure that this worker still has the duty. Raises `TakenOver`."""
-        if self._checking is None or self._checking.done():
-            self._checking = asyncio.create_task(self._confirm())
-        await asyncio.shield(self._checking)
+        """Return once it is sure that this worker still has the duty. Raises `TakenOver`.
+
+        Where Redis did not answer before, the database is asked at once: a node that waited for
+        each time-out would hardly speak any more.
+        """
+        while self.late:
+            await (self._ask_database() if self._failing else self._renew())
 
     async def run(self) -> None:
-        """Renew the lease and publish the report, for ever. Raises `TakenOver`."""
+        """Renew the lease and publish the report, until cancelled. Raises `TakenOver`."""
         while True:
-            await self.check()
+            await self._renew()
             await asyncio.sleep(self._lease.term / RENEWALS)
 
-    async def _confirm(self) -> None:
+    async def _renew(self) -> None:
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._renew_once())
+        await asyncio.shield(self._renewing)
+
+    async def _renew_once(self) -> None:
         asked = self._clock()
         try:
             held = await self._lease.renew(await self._report(), self._epoch)
-            self._note_recovery()
         except ViewUnavailable as error:
             self._note_failure(error)
-            held = await self._epoch_holds()
+            await self._ask_database()
+            return
+        self._note_recovery()
+        self._note(asked, held=held)
+
+    async def _ask_database(self) -> None:
+        asked = self._clock()
+        self._note(asked, held=await self._epoch_holds())
+
+    def _note(self, asked: float, *, held: bool) -> None:
         if not held:
             raise TakenOver(
                 "another worker has taken over this node: start this one again to stand by"
             )
-        self._confirmed = asked
+        self._confirmed = max(self._confirmed, asked)
 
     def _note_failure(self, error: ViewUnavailable) -> None:
         if not self._failing:

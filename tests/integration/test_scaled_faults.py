@@ -1,118 +1,16 @@
 """A scaled node under write load, and what may happen to its processes and its Redis."""
 
-import signal
-import sqlite3
-import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Sequence
 from functools import partial
-from itertools import count
 from typing import Self
 
-import pytest
-
 from tests.support.client import Client
-from tests.support.halting import STEPS, WRITING
-from tests.support.ledger import Ledger
-from tests.support.process import NodeProcess
+from tests.support.faults import Load, audited, standing_by, written_to
+from tests.support.process import free_ports
+from tests.support.proxy import Network, Trouble
 from tests.support.scaled import Mixed, Worker
 from tests.support.waiting import eventually
-
-_numbers = count(1)
-
-
-class Load:
-    """Writers of keys that nobody wrote before, at every web process unless `choose` says where."""
-
-    def __init__(self, mixed: Mixed, choose: Callable[[int], Client] | None = None) -> None:
-        self.ledger = Ledger()
-        self._choose = choose or mixed.scaled.clients.__getitem__
-        self._stop = threading.Event()
-        self._prefix = f"load-{next(_numbers)}"
-        self._threads = [
-            threading.Thread(target=self._write, args=(number,), daemon=True)
-            for number in range(len(mixed.scaled.web))
-        ]
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-        self.wait_for_more()
-
-    def wait_for_more(self, more: int = 50) -> None:
-        """Return once so many more writes are acknowledged."""
-        wanted = self.ledger.acknowledged + more
-        eventually(lambda: self.ledger.acknowledged >= wanted, within=30)
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-
-    def _write(self, number: int) -> None:
-        for written in count():
-            if self._stop.wait(0.005):
-                return
-            # A key is written once: whatever was written twice would show in its version.
-            with suppress(OSError):
-                self.ledger.write(
-                    self._choose(number), f"{self._prefix}/{number}/{written}", written
-                )
-
-
-@contextmanager
-def written_to(mixed: Mixed, choose: Callable[[int], Client] | None = None) -> Iterator[Load]:
-    """Write throughout; in the end nothing that was acknowledged is lost or written twice."""
-    load = Load(mixed, choose)
-    load.start()
-    try:
-        yield load
-    finally:
-        load.stop()
-    mixed.revive()
-    state = mixed.wait_equal()
-    assert load.ledger.lost(state) == []
-    assert load.ledger.odd == []
-    versions = load.ledger.versions()
-    assert {key: state[key]["version"] for key in versions} == versions
-
-
-def journal(mixed: Mixed) -> sqlite3.Connection:
-    return sqlite3.connect(mixed.scaled.data_dir / "gossip.sqlite3", timeout=20)
-
-
-@contextmanager
-def audited(mixed: Mixed) -> Iterator[None]:
-    """Have the database note what every transaction does; no epoch comes back that was over.
-
-    Every transaction of a journal begins with an update of the node's row under its own epoch.
-    """
-    with closing(journal(mixed)) as database, database:
-        database.executescript(
-            """
-            DROP TABLE IF EXISTS audit;
-            CREATE TABLE audit
-                (number INTEGER PRIMARY KEY, epoch INTEGER, key TEXT, version INTEGER);
-            CREATE TRIGGER IF NOT EXISTS audit_node AFTER UPDATE ON gossip_node BEGIN
-                INSERT INTO audit (epoch) VALUES (NEW.epoch); END;
-            CREATE TRIGGER IF NOT EXISTS audit_new AFTER INSERT ON gossip_entry BEGIN
-                INSERT INTO audit (key, version) VALUES (NEW.key, NEW.version); END;
-            CREATE TRIGGER IF NOT EXISTS audit_old AFTER UPDATE ON gossip_entry BEGIN
-                INSERT INTO audit (key, version) VALUES (NEW.key, NEW.version); END;
-            """
-        )
-    yield
-    with closing(journal(mixed)) as database, database:
-        rows = database.execute("SELECT epoch, key, version FROM audit ORDER BY number").fetchall()
-        database.executescript(
-            "DROP TRIGGER audit_node; DROP TRIGGER audit_new; DROP TRIGGER audit_old"
-        )
-    epochs = [epoch for epoch, _, _ in rows if epoch is not None]
-    assert epochs == sorted(epochs)
-    assert rows[0][0] is not None, "entries were written before the epoch was checked"
-    written = [(key, version) for _, key, version in rows if key is not None]
-    assert len(written) == len(set(written)), "an entry was written twice"
 
 
 def dialed_links(mixed: Mixed) -> list[int]:
@@ -254,71 +152,25 @@ def test_without_a_worker_reads_go_on_and_say_how_old_they_are(mixed: Mixed) -> 
     assert any("worker" in reason for reason in client.health()["reasons"])
 
 
-class HaltingWorker(Worker):
-    """A worker that stops itself."""
-
-    def __init__(self, like: NodeProcess, step: str, number: signal.Signals) -> None:
-        name = f"halting-{next(_numbers)}"
-        super().__init__(like.port, like.data_dir.with_name(name), settings=like.settings)
-        self.step = step
-        self.number = number
-
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "tests.support.halting", self.step, self.number.name, "20"]
-
-
-@contextmanager
-def halting_worker(mixed: Mixed, step: str, number: signal.Signals) -> Iterator[HaltingWorker]:
-    """One that halts in the place of the standby, which is active next."""
-    workers = mixed.scaled.workers
-    active = mixed.scaled.active
-    standby = next(worker for worker in workers if worker is not active)
-    standby.kill()
-    halting = HaltingWorker(standby, step, number)
-    workers[workers.index(standby)] = halting
-    try:
-        halting.start()
-        eventually(lambda: "standing_by" in halting.tail(), within=20)
-        yield halting
-    finally:
-        halting.kill()
-        workers[workers.index(halting)] = standby
-
-
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=lambda it: it.name)
-@pytest.mark.parametrize("step", STEPS)
-def test_a_worker_that_halts_within_a_write_loses_and_doubles_nothing(
-    mixed: Mixed, step: str, number: signal.Signals
-) -> None:
-    other = mixed.scaled.active
+def test_a_worker_that_is_cut_off_from_redis_alone_is_replaced(mixed: Mixed) -> None:
+    scaled = mixed.scaled
+    (port,) = free_ports(1)
+    first = scaled.active
+    directory = scaled.data_dir.with_name(f"cut-off-{port}")
+    url = {"GOSSIP_REDIS_URL": f"redis://127.0.0.1:{port}"}
+    cut_off = Worker(first.port, directory, settings=first.settings | url)
     with (
+        Network([(port, scaled.redis.port)]) as network,
         audited(mixed),
         written_to(mixed) as load,
-        halting_worker(mixed, step, number) as halting,
+        standing_by(mixed, cut_off),
     ):
-        assert other.stop() == 0
-        mixed.scaled.wait_for_active(other)
-        other.start()
-        mixed.scaled.wait_for_active(halting)
+        assert first.stop() == 0
+        scaled.wait_for_active(first)
+        first.start()
+        eventually(first.has_its_part, within=20)
         load.wait_for_more()
-        if number is signal.SIGSTOP:
-            halting.resume()
-            assert halting.wait_ended() == 1
-            load.wait_for_more()
-
-
-def test_a_worker_that_is_paused_within_a_transaction_is_waited_for(mixed: Mixed) -> None:
-    other = mixed.scaled.active
-    with (
-        audited(mixed),
-        written_to(mixed) as load,
-        halting_worker(mixed, WRITING, signal.SIGSTOP) as halting,
-    ):
-        assert other.stop() == 0
-        mixed.scaled.wait_for_active(other)
-        other.start()
-        eventually(lambda: "take_over_waits" in other.tail(), within=30)
-        halting.resume()
-        assert halting.wait_ended() == 1
-        mixed.scaled.wait_for_active(halting)
+        network.disturb_node(Trouble.HALF_OPEN, 0, 0)
+        scaled.wait_for_active(cut_off)
+        assert cut_off.wait_ended(within=30) == 1
         load.wait_for_more()

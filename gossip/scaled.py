@@ -1,15 +1,16 @@
 """Puts the processes of a scaled node together: web processes, and workers of which one is active.
 
 Both are a `Lifecycle`: a web process for the server that serves its port, a worker for
-`gossip.runtime.alone`.
+`gossip.runtime.alone`. Other programs use the node while they are `attached`.
 """
 
 import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+import threading
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from random import Random
 from time import monotonic, sleep
 from typing import Final
@@ -32,7 +33,7 @@ from gossip.relay.web_side import NO_WORKER, WebSide
 from gossip.relay.worker import Worker
 from gossip.runtime import serving
 from gossip.runtime.engine import Engine, Parts
-from gossip.runtime.ports import Hub, NodePort
+from gossip.runtime.ports import Hub, NodePort, Unavailable
 from gossip.stores.identity import Identity, resolve
 from gossip.stores.journal import BOUND
 from gossip.stores.lease import Lease
@@ -45,6 +46,8 @@ from gossip.transport.client import WebsocketDialer
 from gossip.transport.fetcher import HttpFetcher
 from gossip.transport.resolver import Resolver
 
+FIND_WITHIN: Final = 5.0
+"""Seconds to find a worker, which says at once that it is there."""
 POLL: Final = 0.25
 """Seconds from one look of a standby at the lease to the next."""
 
@@ -52,6 +55,30 @@ CONTEND_FOR: Final = 60.0
 """Seconds that a worker which takes over waits for a database that another one holds."""
 
 _log = structlog.get_logger("gossip")
+
+
+@contextmanager
+def attached(settings: NodeSettings, *, within: float = FIND_WITHIN) -> Iterator[None]:
+    """Let `gossip.services` of this process ask the node: for programs that serve nothing.
+
+        with attached(settings.GOSSIP):
+            services.set("jobs/last", job.id)
+
+    A thread runs what asks. Raises `ConfigurationError`, and `Unavailable` where no worker is found
+    `within` seconds.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="gossip", daemon=True)
+    thread.start()
+    launch = WebLaunch(settings)
+    try:
+        asyncio.run_coroutine_threadsafe(launch.attach(within), loop).result()
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(launch.finish(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 class WebLaunch:
@@ -78,6 +105,15 @@ class WebLaunch:
         """The port is bound: find the worker."""
         self._listening = asyncio.create_task(self._prepared.run())
         serving.register(self)
+
+    async def attach(self, within: float) -> None:
+        """Prepare and begin at once, and find a worker. Raises `Unavailable`."""
+        await self.prepare()
+        await self.begin()
+        try:
+            await asyncio.wait_for(self._prepared.wait_for_worker(), within)
+        except TimeoutError:
+            raise Unavailable(NO_WORKER) from None
 
     async def wait_failed(self) -> None:
         """Return when this process cannot go on."""
@@ -129,6 +165,7 @@ class WorkerLaunch:
         self._settings = settings
         self._held = AsyncExitStack()
         self._engine: Engine | None = None
+        self._asking = _Asking()
         self._lease: Lease | None = None
         self._worker: Worker | None = None
         self._working: asyncio.Task[None] | None = None
@@ -151,7 +188,7 @@ class WorkerLaunch:
             term=settings.lease_term / 1000,
         )
         await self._stand_by(self._lease)
-        keeping = asyncio.create_task(_keep(self._lease))
+        keeping = asyncio.create_task(_keep(self._lease, self._asking))
         try:
             await self._take_over(identity, redis, layer, self._lease)
         finally:
@@ -189,13 +226,13 @@ class WorkerLaunch:
         await self._held.aclose()
 
     async def _stand_by(self, lease: Lease) -> None:
-        ours, told = await _answer(lease.acquire()), False
+        ours, told = await self._asking.answer(lease.acquire()), False
         while not ours:
             if not told:
                 _log.info("standing_by")
                 told = True
             await asyncio.sleep(POLL)
-            ours = await _answer(lease.try_acquire())
+            ours = await self._asking.answer(lease.try_acquire())
         _log.info("lease_taken")
 
     async def _take_over(
@@ -310,20 +347,32 @@ def _epoch_holds(epoch: int) -> bool:
             connections["default"].close()
 
 
-async def _keep(lease: Lease) -> None:
+class _Asking:
+    """Asks Redis for a lease, and tells once when it does not answer."""
+
+    def __init__(self) -> None:
+        self._failing = False
+
+    async def answer(self, asking: Awaitable[bool]) -> bool:
+        """What Redis says; False where it says nothing."""
+        try:
+            ours = await asking
+        except ViewUnavailable as error:
+            if not self._failing:
+                self._failing = True
+                _log.warning("lease_failing", detail=str(error))
+            return False
+        if self._failing:
+            self._failing = False
+            _log.info("lease_recovered")
+        return ours
+
+
+async def _keep(lease: Lease, asking: _Asking) -> None:
     """Keep the lease while the state is loaded."""
     while True:
         await asyncio.sleep(POLL)
-        await _answer(lease.acquire())
-
-
-async def _answer(asking: Awaitable[bool]) -> bool:
-    """What Redis says; False where it says nothing."""
-    try:
-        return await asking
-    except ViewUnavailable as error:
-        _log.warning("lease_failing", detail=str(error))
-        return False
+        await asking.answer(lease.acquire())
 
 
 async def _cancel(task: asyncio.Task[None] | None) -> None:

@@ -67,6 +67,7 @@ class WebSide:
         self._worker: Connection | None = None
         self._here = Here(0, "")
         self._heard = monotonic()
+        self._found_one = asyncio.Event()
         self._counted = LayerCounts()
         self._links: dict[int, WebLink] = {}
         self._link_numbers = count(1)
@@ -112,6 +113,10 @@ class WebSide:
     def has_worker(self) -> bool:
         """Whether a worker is there that hears us."""
         return self._worker is not None
+
+    async def wait_for_worker(self) -> None:
+        """Return once there is one; at once where there is."""
+        await self._found_one.wait()
 
     @property
     def silent_for(self) -> float:
@@ -221,6 +226,7 @@ class WebSide:
         )
         self.edge.begin_anew()
         self.write(items.Watching(watched=False))
+        self._found_one.set()
         for link in self._links.values():
             link.begin_anew(self._worker.name)
         self._wake_links()
@@ -236,6 +242,7 @@ class WebSide:
         self._heard = self._worker.heard
         self._counted += self._worker.counts
         self._worker = None
+        self._found_one.clear()
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(WriteUnanswered(why))

@@ -8,8 +8,9 @@ class NoEngine(GossipError):
 
     def __init__(self) -> None:
         super().__init__(
-            "no node runs in this process: use the HTTP API of a node by its URL, share one"
-            " through Redis, or embed it by serving gossipnode.asgi or `manage.py rungossip`"
+            "no node runs in this process: use the HTTP API of a node by its URL, share one through"
+            " Redis by `gossip.scaled.attached`, or embed it by serving gossipnode.asgi or"
+            " `manage.py rungossip`"
         )
 
 

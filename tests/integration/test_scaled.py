@@ -1,8 +1,11 @@
 """One node in several processes beside embedded ones: everybody writes, everybody reads."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.client import dialed
+from tests.support.process import ROOT
 from tests.support.scaled import Mixed
 from tests.support.waiting import eventually
 
@@ -90,3 +93,34 @@ def test_peers_at_different_web_processes_see_one_node(mixed: Mixed) -> None:
             names.add(answer["from"])
         assert names == {mixed.scaled.clients[2].node_id()}
         eventually(lambda: {"peer-one", "peer-two"} <= mixed.scaled.clients[2].statuses().keys())
+
+
+def test_a_program_that_serves_nothing_uses_the_node(mixed: Mixed) -> None:
+    program = """
+import django
+django.setup()
+from django.conf import settings
+from gossip import services
+from gossip.scaled import attached
+with attached(settings.GOSSIP):
+    entry = services.set("from a program", {"a": 1})
+    print(services.get("from a program").version == entry.version, len(services.members()))
+try:
+    services.get("from a program")
+except services.NoEngine:
+    print("detached")
+"""
+    web = mixed.scaled.web[0]
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=web.environment() | {"DJANGO_SETTINGS_MODULE": "gossipnode.settings"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    first, last = ended.stdout.splitlines()[-2:]
+    assert first.startswith("True ")
+    assert last == "detached"
+    assert mixed.scaled.clients[1].read("from a program").json["data"] == {"a": 1}

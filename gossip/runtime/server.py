@@ -164,7 +164,11 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
         details = self.connections.get(protocol, {})
         details.pop("application_instance", None)
         if not running.cancelled() and (error := running.exception()) is not None:
-            _log.error("application_failed", exc_info=error)
+            if isinstance(error, GossipError):
+                # Not a defect: what was being read went away in the middle of an answer.
+                _log.warning("answer_broken_off", detail=str(error))
+            else:
+                _log.error("application_failed", exc_info=error)
             if not details.get("disconnected"):
                 self._report_failure(protocol, error)
         if details.get("disconnected"):

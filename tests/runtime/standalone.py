@@ -23,6 +23,7 @@ from collections.abc import Sized
 from pathlib import Path
 
 from gossip.asgi import Message, Receive, Scope, Send
+from gossip.core.errors import GossipError
 from gossip.runtime import logs, serving
 from gossip.runtime.ports import OpenLink, Wire
 from gossip.runtime.server import GossipServer
@@ -106,7 +107,7 @@ class ScriptedNode:
 
 class Site:
     """`/memory` in KiB, `/flooded` frames, `/body` bytes, `/connections` that the server keeps,
-    `/frozen` objects, `/draining` or not, `/slow`; `/stream` never ends.
+    `/frozen` objects, `/draining` or not, `/slow`; `/gone` breaks off, and `/stream` never ends.
     """
 
     def __init__(self, node: ScriptedNode) -> None:
@@ -123,6 +124,9 @@ class Site:
             case "/stream":
                 while True:
                     await send(body(FLOOD.encode(), more=True))
+            case "/gone":
+                await send(body(b"the beginning", more=True))
+                raise GossipError("what was read has gone")
             case "/slow":
                 say("asked")
                 await asyncio.sleep(0.2)

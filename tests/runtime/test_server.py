@@ -249,6 +249,16 @@ def test_an_answered_request_is_forgotten_at_once(port: int) -> None:
     assert int(request(port, "GET", "/connections")[1]) <= 2
 
 
+def test_an_answer_that_breaks_off_is_one_line() -> None:
+    with serve("echo") as (process, port):
+        with opened(port, b"GET /gone HTTP/1.1\r\nHost: test\r\n\r\n") as sock:
+            answer = read_to_end(sock)
+        assert b"the beginning" in answer
+        assert not answer.endswith(b"0\r\n\r\n")
+        process.wait_for("answer_broken_off")
+    assert "Traceback" not in process.text
+
+
 def test_what_the_start_left_is_kept_out_of_collections(port: int) -> None:
     assert int(request(port, "GET", "/frozen")[1]) > 10_000
 

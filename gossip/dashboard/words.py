@@ -74,6 +74,13 @@ REASONS = (
         "Nothing to do, if somebody meant it to stop.",
     ),
     Word(
+        "worker",
+        "No worker runs the node",
+        "This node is several processes, and the one that runs it is silent. Writes are refused,"
+        " and what is read may be old.",
+        "A second worker takes over by itself within seconds. Look whether one runs, and Redis.",
+    ),
+    Word(
         "unknown-daphne",
         "Unknown version of Daphne",
         "The server in front of this node is a version that it does not know, so its protection"

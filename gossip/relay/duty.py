@@ -5,7 +5,7 @@ a virtual machine or a disk, may have lost it meanwhile without noticing: so bef
 anything with a lease that was not renewed for a third of the term, it is renewed first. While Redis
 does not answer, nobody can take the lease, unless Redis is cut off from this worker alone: then the
 epoch in the database tells. The journal and the view refuse a worker whose epoch is over anyway;
-this is what keeps it from speaking to peers.
+this is what keeps it from speaking to peers. Once the duty is over it stays so.
 """
 
 import asyncio
@@ -46,14 +46,22 @@ class Duty:
         self._confirmed = clock()
         self._checking: asyncio.Task[None] | None = None
         self._failing = False
+        self._over: TakenOver | None = None
 
     @property
     def late(self) -> bool:
         """Whether `check` must come before anything else."""
-        return self._clock() - self._confirmed > self._lease.term / TRUSTED
+        passed = self._clock() - self._confirmed
+        return self._over is not None or passed > self._lease.term / TRUSTED
+
+    def end(self, over: TakenOver) -> None:
+        """Another worker was seen to have the duty."""
+        self._over = self._over or over
 
     async def check(self) -> None:
         """Return once it is sure that this worker still has the duty. Raises `TakenOver`."""
+        if self._over is not None:
+            raise self._over
         if self._checking is None or self._checking.done():
             self._checking = asyncio.create_task(self._confirm())
         await asyncio.shield(self._checking)
@@ -71,11 +79,16 @@ class Duty:
             self._note_recovery()
         except ViewUnavailable as error:
             self._note_failure(error)
+            asked = self._clock()
             held = await self._epoch_holds()
         if not held:
-            raise TakenOver(
-                "another worker has taken over this node: start this one again to stand by"
+            self.end(
+                TakenOver(
+                    "another worker has taken over this node: start this one again to stand by"
+                )
             )
+        if self._over is not None:
+            raise self._over
         self._confirmed = asked
 
     def _note_failure(self, error: ViewUnavailable) -> None:

@@ -33,7 +33,7 @@ from gossip.relay.web_side import NO_WORKER, WebSide
 from gossip.relay.worker import Worker
 from gossip.runtime import serving
 from gossip.runtime.engine import Engine, Parts
-from gossip.runtime.ports import Hub, NodePort, Unavailable
+from gossip.runtime.ports import Hub, NodePort, TakenOver, Unavailable
 from gossip.stores.identity import Identity, resolve
 from gossip.stores.journal import BOUND
 from gossip.stores.lease import Lease
@@ -216,7 +216,7 @@ class WorkerLaunch:
     async def finish(self) -> None:
         """Hand over to a standby, or leave; let go of everything. From any state."""
         if self._engine is not None:
-            await self._engine.finish(leave=not await self._is_replaced())
+            await self._engine.finish(leave=not (self._is_over or await self._is_replaced()))
         if self._worker is not None:
             await self._worker.stop()
         await _cancel(self._working)
@@ -268,6 +268,14 @@ class WorkerLaunch:
             epoch_holds=lambda: asyncio.to_thread(_epoch_holds, epoch),
         )
         await self._worker.prepare()
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether another worker has taken over already."""
+        working = self._working
+        if working is None or not working.done() or working.cancelled():
+            return False
+        return isinstance(working.exception(), TakenOver)
 
     async def _is_replaced(self) -> bool:
         """Whether a standby is there to go on."""

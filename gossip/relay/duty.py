@@ -5,7 +5,7 @@ a virtual machine or a disk, may have lost it meanwhile without noticing: so bef
 anything with a lease that was not renewed for a third of the term, it is renewed first. While Redis
 does not answer, nobody can take the lease, unless Redis is cut off from this worker alone: then the
 epoch in the database tells. The journal and the view refuse a worker whose epoch is over anyway;
-this is what keeps it from speaking to peers.
+this is what keeps it from speaking to peers. Once the duty is over it stays so.
 """
 
 import asyncio
@@ -49,20 +49,29 @@ class Duty:
         self._confirmed = clock()
         self._renewing: asyncio.Task[None] | None = None
         self._failing = False
+        self._slow = False
+        """Whether a renewal was late by the time that it was answered."""
+        self._over: TakenOver | None = None
 
     @property
     def late(self) -> bool:
         """Whether `check` must come before anything else."""
-        return self._clock() - self._confirmed > self._lease.term / TRUSTED
+        passed = self._clock() - self._confirmed
+        return self._over is not None or passed > self._lease.term / TRUSTED
+
+    def end(self, over: TakenOver) -> None:
+        """Another worker was seen to have the duty."""
+        self._over = self._over or over
 
     async def check(self) -> None:
         """Return once it is sure that this worker still has the duty. Raises `TakenOver`.
 
-        Where Redis did not answer before, the database is asked at once: a node that waited for
-        each time-out would hardly speak any more.
+        Where Redis did not answer before, or slowly, the database is asked at once: a node that
+        waited for Redis each time would hardly speak any more.
         """
-        while self.late:
-            await (self._ask_database() if self._failing else self._renew())
+        if self._over is not None:
+            raise self._over
+        await (self._ask_database() if self._failing or self._slow else self._renew())
 
     async def run(self) -> None:
         """Renew the lease and publish the report, until cancelled. Raises `TakenOver`."""
@@ -85,6 +94,7 @@ class Duty:
             return
         self._note_recovery()
         self._note(asked, held=held)
+        self._slow = self.late
 
     async def _ask_database(self) -> None:
         asked = self._clock()
@@ -92,9 +102,13 @@ class Duty:
 
     def _note(self, asked: float, *, held: bool) -> None:
         if not held:
-            raise TakenOver(
-                "another worker has taken over this node: start this one again to stand by"
+            self.end(
+                TakenOver(
+                    "another worker has taken over this node: start this one again to stand by"
+                )
             )
+        if self._over is not None:
+            raise self._over
         self._confirmed = max(self._confirmed, asked)
 
     def _note_failure(self, error: ViewUnavailable) -> None:

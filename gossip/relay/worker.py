@@ -13,6 +13,7 @@ from gossip.relay.mirror import Source, ViewMirror
 from gossip.relay.report import Report
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.engine import Engine
+from gossip.runtime.ports import TakenOver
 from gossip.stores.lease import Lease
 from gossip.stores.view import SharedView
 
@@ -58,6 +59,10 @@ class Worker:
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in ended:
                 task.result()
+        except TakenOver as over:
+            # The driver may not have noticed.
+            self._duty.end(over)
+            raise
         finally:
             for task in tasks:
                 task.cancel()

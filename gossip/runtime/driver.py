@@ -143,6 +143,7 @@ class Driver:
         self._room: asyncio.Task[None] | None = None
         self._refusals: set[asyncio.Task[None]] = set()
         self._accepting = True
+        self._says_goodbye = True
         self._stopping = False
         self._more = False
         """The node is owed a turn."""
@@ -175,9 +176,10 @@ class Driver:
     ) -> ports.OpenLink:
         """Introduce an open connection to the node; while it stops, say goodbye instead."""
         if not self._accepting:
-            task = asyncio.create_task(wire.close(CloseCode.GOODBYE, "stopping"))
-            self._refusals.add(task)
-            task.add_done_callback(self._refusals.discard)
+            if self._says_goodbye:
+                task = asyncio.create_task(wire.close(CloseCode.GOODBYE, "stopping"))
+                self._refusals.add(task)
+                task.add_done_callback(self._refusals.discard)
             return RefusedLink()
         event = LinkOpened(LinkId(next(self._link_ids)), dialed, remote_is_loopback)
         link = self._links[event.link] = Link(event, wire, self._inbox)
@@ -223,6 +225,10 @@ class Driver:
             if self.guard is not None and self.guard.late:
                 await self.guard.check()
             self._slice()
+
+    def stay(self) -> None:
+        """Leave links that open while it stops to the process that goes on with the node."""
+        self._says_goodbye = False
 
     async def settle(self) -> None:
         """Take no more links and writes, and give the writes under way time to be answered."""

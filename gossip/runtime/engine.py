@@ -271,10 +271,13 @@ class Engine:
     async def _end_driver(self, driver: Driver) -> None:
         # First, so that no server waits for an answer that has no end.
         driver.feed.close()
+        if self._stays:
+            driver.stay()
         if self._running is not None and not self._running.done():
             if self.error is None:
                 _log.info("stopping")
-            await driver.settle()
+            if not isinstance(self.error, TakenOver):
+                await driver.settle()
             if self._stays:
                 self._running.cancel()
             else:

@@ -287,6 +287,7 @@ async def test_a_stream_that_ended_does_not_begin_again(layer: MemoryLayer, web:
         node.side.ended(session)
         await until(lambda: len(node.links) == 2)
         (after,) = node.side._sessions
+        assert after != session.name
         await layer.send(node.side._channel, first)
         await web.ask(WRITE)
         assert list(node.side._sessions) == [after]

@@ -23,7 +23,7 @@ from gossip.core.events import (
     WriteRequested,
 )
 from gossip.core.members import PeerRecord
-from gossip.runtime.engine import Engine, Parts
+from gossip.runtime.engine import DIAL_AFTER, Engine, Parts
 from gossip.runtime.ports import EpochOver, Hub
 from gossip.runtime.serving import running
 from tests.support.runtime import (
@@ -315,3 +315,95 @@ async def test_who_is_taken_over_while_it_stops_does_not_leave() -> None:
     await finishing
     assert StopRequested() not in world.node.events
     assert isinstance(write.exception(), WriteUnanswered)
+
+
+async def test_who_is_taken_over_handles_nothing_more(world: World) -> None:
+    await world.start()
+    link = world.engine.hub.opened(MemoryWire())
+    world.journal.held = True
+    write = asyncio.create_task(world.engine.port.write("k", b"1"))
+    await until(lambda: world.journal.waiting)
+    world.journal.fail(EpochOver(1, 2))
+    with pytest.raises(EpochOver):
+        await asyncio.wait_for(world.engine.wait_failed(), 5)
+    await asyncio.sleep(0)
+    link.received("late")
+    await world.engine.finish()
+    assert world.node.frames == []
+    assert isinstance(write.exception(), WriteUnanswered)
+
+
+class Sharing:
+    """What other processes have of an engine."""
+
+    late = False
+
+    def __init__(self) -> None:
+        self.resigned: list[tuple[int, str] | None] = []
+        """How the link was closed when the engine resigned."""
+        self.entries: list[Entry] = []
+        self.keys: list[str] = []
+
+    def entry(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def forgotten(self, key: str) -> None:
+        self.keys.append(key)
+
+    async def check(self) -> None:
+        pass
+
+
+async def start_shared(world: World, wire: MemoryWire) -> Sharing:
+    sharing = Sharing()
+    await world.engine.prepare()
+    world.engine.share(sharing, sharing, lambda: sharing.resigned.append(wire.closed_with))
+    await world.engine.begin()
+    return sharing
+
+
+async def test_who_shares_a_node_is_told_of_links_before_it_dials(world: World) -> None:
+    await start_shared(world, MemoryWire())
+    assert world.node.events[-1] == Started(7, 5, (PEER,), dial_after=DIAL_AFTER)
+
+
+async def test_who_hands_over_does_not_leave_and_resigns_before_links_close(world: World) -> None:
+    wire, late = MemoryWire(), MemoryWire()
+    sharing = await start_shared(world, wire)
+    world.engine.hub.opened(wire)
+    world.journal.held = True
+    write = asyncio.create_task(world.engine.port.write("k", b"1"))
+    await until(lambda: world.journal.waiting)
+    finishing = asyncio.create_task(world.engine.finish(leave=False))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    world.engine.hub.opened(late)
+    world.journal.release()
+    await finishing
+    assert (await write).key == "k"
+    assert StopRequested() not in world.node.events
+    assert sharing.resigned == [None]
+    assert wire.closed_with is not None
+    # Another process goes on with it.
+    assert late.closed_with is None
+
+
+async def test_who_leaves_a_shared_node_does_not_resign(world: World) -> None:
+    sharing = await start_shared(world, MemoryWire())
+    await world.engine.finish()
+    assert StopRequested() in world.node.events
+    assert sharing.resigned == []
+
+
+async def test_who_is_taken_over_resigns(world: World) -> None:
+    sharing = await start_shared(world, MemoryWire())
+    world.journal.fail(EpochOver(1, 2))
+    with pytest.raises(EpochOver):
+        await asyncio.wait_for(world.engine.wait_failed(), 5)
+    await world.engine.finish()
+    assert sharing.resigned == [None]
+
+
+async def test_an_engine_that_is_not_prepared_is_not_shared(world: World) -> None:
+    with pytest.raises(RuntimeError, match="not prepared"):
+        world.engine.share(Sharing(), Sharing(), lambda: None)

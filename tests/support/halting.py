@@ -5,10 +5,9 @@
 runs `manage.py rungossip --no-web`, and sends itself the signal the NUMBERth time that it comes to
 this step:
 
-    committed      the write is in the database, and nobody knows yet
-    shown          it is in the shared view, and not acknowledged
-    acknowledged   the answer is on its way to the web process
-    writing        a transaction is open
+    committed   the write is in the database, and nobody knows yet
+    shown       it is in the shared view, and not acknowledged
+    writing     a transaction is open
 
 Only at the last one it holds the database.
 """
@@ -22,7 +21,7 @@ from typing import Any
 
 import django
 
-STEPS = ("committed", "shown", "acknowledged")
+STEPS = ("committed", "shown")
 WRITING = "writing"
 
 
@@ -32,8 +31,6 @@ def main(step: str, number: signal.Signals, count: int) -> None:
     django.setup()
     from django.core.management import execute_from_command_line
 
-    from gossip.relay import items
-    from gossip.relay.worker_side import Session
     from gossip.stores import journal, rows
     from gossip.stores.journal import DatabaseJournal
     from gossip.stores.view import SharedView
@@ -48,7 +45,7 @@ def main(step: str, number: signal.Signals, count: int) -> None:
             os.kill(os.getpid(), number)
 
     transact, durable = DatabaseJournal._transact, DatabaseJournal._durable
-    upsert, apply, write = rows.upsert_entries, SharedView.apply, Session.write
+    upsert, apply = rows.upsert_entries, SharedView.apply
 
     def outside(thread: Callable[[], None]) -> None:
         with transaction:
@@ -74,16 +71,10 @@ def main(step: str, number: signal.Signals, count: int) -> None:
         if step == "shown" and entries:
             outside(halt)
 
-    def behind_answer(session: Session, item: items.Item) -> None:
-        write(session, item)
-        if step == "acknowledged" and isinstance(item, items.Answered):
-            outside(halt)
-
     _replace(journal, "upsert_entries", within_transaction)
     _replace(DatabaseJournal, "_transact", around_transaction)
     _replace(DatabaseJournal, "_durable", behind_commit)
     _replace(SharedView, "apply", behind_apply)
-    _replace(Session, "write", behind_answer)
     execute_from_command_line(["manage.py", "rungossip", "--no-web"])
 
 

@@ -12,7 +12,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from random import Random
-from time import monotonic, sleep
+from time import monotonic
 from typing import Final
 
 import structlog
@@ -23,6 +23,7 @@ from redis.asyncio import Redis
 
 from gossip.admin.first_user import FirstUser, make_first_user
 from gossip.conf import NodeSettings
+from gossip.core.config import Config
 from gossip.core.errors import ConfigurationError, GossipError
 from gossip.core.node import Node
 from gossip.launch import Database
@@ -50,6 +51,9 @@ FIND_WITHIN: Final = 5.0
 """Seconds to find a worker, which says at once that it is there."""
 POLL: Final = 0.25
 """Seconds from one look of a standby at the lease to the next."""
+
+ANSWER_WITHIN: Final = 0.3
+"""Seconds that a stop waits for an answer of Redis: it may hang, and a stop has five in all."""
 
 CONTEND_FOR: Final = 60.0
 """Seconds that a worker which takes over waits for a database that another one holds."""
@@ -164,6 +168,7 @@ class WorkerLaunch:
     def __init__(self, settings: NodeSettings) -> None:
         self._settings = settings
         self._held = AsyncExitStack()
+        self._database: _Contended | None = None
         self._engine: Engine | None = None
         self._asking = _Asking()
         self._lease: Lease | None = None
@@ -215,14 +220,16 @@ class WorkerLaunch:
 
     async def finish(self) -> None:
         """Hand over to a standby, or leave; let go of everything. From any state."""
+        if self._database is not None:
+            self._database.give_up()
         if self._engine is not None:
             await self._engine.finish(leave=not (self._is_over or await self._is_replaced()))
         if self._worker is not None:
             await self._worker.stop()
         await _cancel(self._working)
         if self._lease is not None:
-            with suppress(ViewUnavailable):
-                await self._lease.release()
+            with suppress(ViewUnavailable, TimeoutError):
+                await asyncio.wait_for(self._lease.release(), ANSWER_WITHIN)
         await self._held.aclose()
 
     async def _stand_by(self, lease: Lease) -> None:
@@ -241,7 +248,8 @@ class WorkerLaunch:
         settings = self._settings
         await asyncio.to_thread(_prepare_tables, settings)
         config = settings.core(identity.node_id, identity.public_key)
-        database, node = _Contended(config), Node(config, Random())  # noqa: S311  # as in `launch`
+        self._database = database = _Contended(config)
+        node = Node(config, Random())  # noqa: S311  # as in `launch`
         resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
         self._engine = engine = Engine(
             Parts(
@@ -265,7 +273,7 @@ class WorkerLaunch:
             layer=layer,
             view=SharedView(redis, settings.redis_prefix, epoch),
             lease=lease,
-            epoch_holds=lambda: asyncio.to_thread(_epoch_holds, epoch),
+            epoch_holds=lambda: _epoch_holds(epoch),
         )
         await self._worker.prepare()
 
@@ -282,14 +290,22 @@ class WorkerLaunch:
         if self._lease is None:
             return False
         try:
-            return await self._lease.has_standby()
-        except ViewUnavailable:
+            return await asyncio.wait_for(self._lease.has_standby(), ANSWER_WITHIN)
+        except (ViewUnavailable, TimeoutError):
             # Nobody can take over now, and whoever does later finds the members remembered.
             return False
 
 
 class _Contended(Database):
     """The database of a node that another process may have stopped in the middle of writing to."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._given_up = threading.Event()
+
+    def give_up(self) -> None:
+        """Take over no more, or with the try that is under way."""
+        self._given_up.set()
 
     def begin_life(self, wall: int) -> tuple[int, int]:
         """Take over, once nobody is in the middle of a transaction.
@@ -301,10 +317,10 @@ class _Contended(Database):
             try:
                 return super().begin_life(wall)
             except ConfigurationError as error:
-                if monotonic() > give_up:
+                if monotonic() > give_up or self._given_up.is_set():
                     raise
                 _log.warning("take_over_waits", detail=str(error))
-                sleep(POLL)
+                self._given_up.wait(POLL)
 
 
 def _url(settings: NodeSettings) -> str:
@@ -343,16 +359,21 @@ def _prepare_tables(settings: NodeSettings) -> None:
         make_first_user(FirstUser(*settings.superuser))
 
 
-def _epoch_holds(epoch: int) -> bool:
+async def _epoch_holds(epoch: int) -> bool:
     """What the database says. Waits while it does not answer."""
     while True:
         try:
-            return stored_epoch("default") == epoch
+            return await asyncio.to_thread(_stored_epoch) == epoch
         except DatabaseFailure as error:
             _log.warning("epoch_unknown", detail=str(error))
-            sleep(POLL)
-        finally:
-            connections["default"].close()
+            await asyncio.sleep(POLL)
+
+
+def _stored_epoch() -> int | None:
+    try:
+        return stored_epoch("default")
+    finally:
+        connections["default"].close()
 
 
 class _Asking:

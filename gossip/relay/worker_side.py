@@ -42,6 +42,8 @@ ANNOUNCE: Final = 1.0
 
 FLUSH_WITHIN: Final = 0.5
 """Seconds that a stop waits until web processes have taken the last frames and answers."""
+TELL_WITHIN: Final = 0.3
+"""Seconds that a stop waits for a layer which may hang."""
 ENDED: Final = 1_000
 """Streams remembered as ended: a layer that hung for seconds brings what was sent on them before.
 """
@@ -69,6 +71,8 @@ class WorkerSide:
         self.port = port
         self.settled = settled
         self.tasks = Tasks()
+        self.answers = Tasks()
+        """Requests under way."""
         self._layer = layer
         self._epoch = epoch
         self._channel = ""
@@ -92,14 +96,14 @@ class WorkerSide:
 
     async def stop(self) -> None:
         """Let what was written go out, for a moment, and be gone; `run` must still listen."""
-        flushing = [session.connection.flush() for session in self._each()]
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.gather(*flushing), FLUSH_WITHIN)
+            await asyncio.wait_for(self._flush(), FLUSH_WITHIN)
         self._stopping = True
-        await self._tell(GONE)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._tell(GONE), TELL_WITHIN)
         for session in self._each():
             session.close()
-        await self.tasks.stop()
+        await asyncio.gather(self.tasks.stop(), self.answers.stop())
 
     def resign(self) -> None:
         """The node lives on in another worker: its links stay open, whoever closes them here."""
@@ -123,6 +127,11 @@ class WorkerSide:
             self._ended.append(session.name)
             _log.info("web_process_lost", links=session.links, web_processes=self.web_processes)
             session.close()
+
+    async def _flush(self) -> None:
+        # What was written is answered once it is shown everywhere.
+        await self.answers.ended()
+        await asyncio.gather(*(session.connection.flush() for session in self._each()))
 
     async def _announce(self) -> None:
         while not self._stopping:
@@ -310,7 +319,7 @@ class Session:
             watch.close()
 
     def _asked(self, item: items.Asked) -> None:
-        self._side.tasks.start(self._answer(item))
+        self._side.answers.start(self._answer(item))
 
     async def _answer(self, item: items.Asked) -> None:
         try:

@@ -38,6 +38,9 @@ _log = structlog.get_logger("gossip")
 DIAL_AFTER = 0.5
 """Seconds that a node waits for links which other processes hold: they tell within a tenth."""
 
+LEAVE_WITHIN = 1.0
+"""Seconds that a stop waits for the node to leave, which takes as long as what is before it."""
+
 T = TypeVar("T")
 
 
@@ -177,13 +180,17 @@ class Engine:
         Raises what the store raises; call `finish` then too.
         """
         node, past = self._parts.node, self._parts.past
-        with concurrent.futures.ThreadPoolExecutor(1, "restore") as thread:
+        thread = concurrent.futures.ThreadPoolExecutor(1, "restore")
+        try:
             life = await _in(thread, lambda: past.begin_life(instant().wall))
             slices = past.entries()
             while (entries := await _in(thread, lambda: next(slices, None))) is not None:
                 # Wants nothing done: a node keeps silent until it is started.
                 node.handle(Restored(entries), instant())
             peers = await _in(thread, past.peers)
+        finally:
+            # Who breaks the start off does not wait for the store.
+            thread.shutdown(wait=False)
         incarnation, clock_floor = life
         self._started = Started(incarnation, clock_floor, peers)
         self._driver = Driver(
@@ -283,7 +290,11 @@ class Engine:
             else:
                 driver.leave()
             # Its error, if it fails now, is told by `_part_ended`.
-            await asyncio.wait((self._running,))
+            _, late = await asyncio.wait((self._running,), timeout=LEAVE_WITHIN)
+            if late:
+                # It may not be sure that the node is still ours.
+                self._running.cancel()
+                await asyncio.wait((self._running,))
         if self._stays:
             self._resign()
         await driver.close()

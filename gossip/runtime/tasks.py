@@ -30,6 +30,11 @@ class Tasks:
         task.add_done_callback(self._tasks.discard)
         task.add_done_callback(report_failure)
 
+    async def ended(self) -> None:
+        """Return once those that are under way now have ended."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
     async def stop(self) -> None:
         """Cancel every task and give them `END_WITHIN` seconds to clean up."""
         for task in self._tasks:

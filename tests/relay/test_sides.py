@@ -294,7 +294,9 @@ async def test_a_stream_that_ended_does_not_begin_again(layer: MemoryLayer, web:
         assert len(node.links) == 2
 
 
-async def test_a_web_process_has_one_stream_at_a_time(layer: MemoryLayer, web: WebSide) -> None:
+async def test_a_web_process_has_one_stream_at_a_time(
+    layer: MemoryLayer, web: WebSide, quick: None
+) -> None:
     async with worker(layer) as node:
         await until(lambda: web.has_worker)
         web.opened(MemoryWire())

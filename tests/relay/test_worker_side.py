@@ -6,11 +6,14 @@ from contextlib import asynccontextmanager
 from random import Random
 
 import msgspec
+import pytest
 import pytest_asyncio
 
 from gossip.core.config import Config
 from gossip.core.effects import Dial
+from gossip.core.errors import WriteUnanswered
 from gossip.core.node import Node
+from gossip.relay import items
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
 from gossip.relay.web_side import WebSide
@@ -48,6 +51,7 @@ class World:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
+        """Everything runs meanwhile."""
         await self.engine.prepare()
         self.side = WorkerSide(
             Layer(self.layer), 1, self.engine.hub, self.engine.port, self.settled
@@ -102,3 +106,32 @@ async def test_a_peer_that_is_introduced_again_to_the_same_worker_is_linked_agai
         await until(lambda: not world.linked())
         await until(world.linked)
     assert wire.closed_with is None
+
+
+async def test_who_stops_answers_what_is_written_and_about_to_be_shown(world: World) -> None:
+    world.view.clear()
+    asking = asyncio.create_task(world.web.ask(items.Write("k", b"1", None, None)))
+    await until(lambda: world.node.get("k"))
+    await world.engine.finish()
+    stopping = asyncio.create_task(world.side.stop())
+    await asyncio.sleep(0)
+    world.view.set()
+    await stopping
+    entry = await asyncio.wait_for(asking, 5)
+    assert entry == world.node.get("k")
+
+
+async def test_who_stops_does_not_wait_for_a_view_that_is_away(world: World) -> None:
+    world.view.clear()
+    asking = asyncio.create_task(world.web.ask(items.Write("k", b"1", None, None)))
+    await until(lambda: world.node.get("k"))
+    await world.engine.finish()
+    await asyncio.wait_for(world.side.stop(), 5)
+    with pytest.raises(WriteUnanswered):
+        await asyncio.wait_for(asking, 5)
+
+
+async def test_a_layer_that_hangs_does_not_keep_a_worker_from_stopping(world: World) -> None:
+    world.layer.hanging = True
+    await asyncio.wait_for(world.side.stop(), 5)
+    world.layer.hanging = False

@@ -407,3 +407,46 @@ async def test_who_is_taken_over_resigns(world: World) -> None:
 async def test_an_engine_that_is_not_prepared_is_not_shared(world: World) -> None:
     with pytest.raises(RuntimeError, match="not prepared"):
         world.engine.share(Sharing(), Sharing(), lambda: None)
+
+
+async def test_a_start_that_is_broken_off_does_not_wait_for_the_store() -> None:
+    answers, asked = threading.Event(), threading.Event()
+
+    class SlowPast(MemoryPast):
+        def begin_life(self, wall: int) -> tuple[int, int]:
+            asked.set()
+            answers.wait(20)
+            return super().begin_life(wall)
+
+    world = World()
+    engine = Engine(replace(world.parts, past=SlowPast()))
+    preparing = asyncio.create_task(engine.prepare())
+    try:
+        await asyncio.to_thread(asked.wait, 5)
+        preparing.cancel()
+        # In the loop: were it blocked, nobody would ever let the store answer.
+        await asyncio.wait((preparing,))
+        assert not answers.is_set()
+        await engine.finish()
+        assert world.ended == ["lock"]
+    finally:
+        answers.set()
+
+
+async def test_who_is_not_sure_that_the_node_is_still_ours_stops_without_leaving(
+    world: World,
+) -> None:
+    sharing = await start_shared(world, MemoryWire())
+    checked = asyncio.Event()
+
+    async def check() -> None:
+        checked.set()
+        await asyncio.Event().wait()
+
+    sharing.late = True
+    setattr(sharing, "check", check)  # noqa: B010  # in the place of a method
+    world.engine.hub.opened(MemoryWire())
+    await checked.wait()
+    await asyncio.wait_for(world.engine.finish(), 4)
+    assert StopRequested() not in world.node.events
+    assert world.journal.closed

@@ -43,3 +43,20 @@ async def test_a_task_that_does_not_end_does_not_hold_the_stop() -> None:
 
 async def test_without_tasks_there_is_nothing_to_stop() -> None:
     await Tasks().stop()
+
+
+async def test_what_is_under_way_may_be_waited_for() -> None:
+    tasks, gate, done = Tasks(), asyncio.Event(), []
+
+    async def work() -> None:
+        await gate.wait()
+        done.append(1)
+
+    await tasks.ended()
+    tasks.start(work())
+    ended = asyncio.create_task(tasks.ended())
+    await asyncio.sleep(0)
+    assert not ended.done()
+    gate.set()
+    await ended
+    assert done == [1]

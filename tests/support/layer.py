@@ -16,6 +16,8 @@ class MemoryLayer:
         """How often a message arrives."""
         self.failing = False
         """Whether sending raises."""
+        self.hanging = False
+        """Whether sending takes for ever."""
         self.sent = 0
         self._numbers = count(1)
         self._channels: dict[str, asyncio.Queue[Message]] = {}
@@ -28,6 +30,8 @@ class MemoryLayer:
 
     async def send(self, channel: str, message: Message) -> None:
         await asyncio.sleep(0)
+        if self.hanging:
+            await asyncio.Event().wait()
         if self.failing:
             raise ConnectionError("the layer is away")
         self.sent += 1

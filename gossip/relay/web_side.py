@@ -159,6 +159,9 @@ class WebSide:
                 raise Unavailable(NO_WORKER)
             self._following = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._following)
+        if not self.feed.watched:
+            # Lost again before we had our turn: it would record nothing.
+            raise WatchRefused("the worker was lost")
         return self.feed
 
     def write(self, item: items.Item) -> bool:

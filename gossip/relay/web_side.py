@@ -164,14 +164,19 @@ class WebSide:
 
         Raises `WatchRefused`, and `Unavailable` where there is no worker.
         """
-        if self.feed.watched:
-            return self.feed
+        if not self.feed.watched:
+            await self._begin_to_follow()
+        if not self.feed.watched:
+            # Lost again before we had our turn: it would record nothing.
+            raise WatchRefused("the worker was lost")
+        return self.feed
+
+    async def _begin_to_follow(self) -> None:
         if self._following is None:
             if not self.write(items.Watching(watched=True)):
                 raise Unavailable(NO_WORKER)
             self._following = asyncio.get_running_loop().create_future()
         await asyncio.shield(self._following)
-        return self.feed
 
     def write(self, item: items.Item) -> bool:
         """Send an item to the worker; False where nobody takes it."""

@@ -106,6 +106,8 @@ class Feed:
         self._epoch, _, number = start.partition("-")
         self._number = int(number)
         self.watched = True
+        # Who asked for it may be gone.
+        self._forget_soon()
 
     def told(self, change: Change) -> None:
         """The feed that this one follows has recorded a change."""
@@ -176,8 +178,11 @@ class Feed:
             return
         del self._watches[watch]
         if not self._watches:
-            loop = asyncio.get_running_loop()
-            self._forgetting = loop.call_later(self._linger, self._forget)
+            self._forget_soon()
+
+    def _forget_soon(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._forgetting = loop.call_later(self._linger, self._forget)
 
     def _forget(self) -> None:
         if self._forgetting is not None:

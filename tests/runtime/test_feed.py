@@ -283,3 +283,69 @@ async def test_a_thread_that_ended_is_dropped_at_the_bound() -> None:
     for number in range(QUEUED // written_size(value) + 1):
         feed.entry(written(number, value))
     assert feed.counts.dropped == 1
+
+
+async def test_a_feed_that_follows_tells_under_the_ids_of_the_other() -> None:
+    theirs, ours = Feed(), Feed()
+    first = begin(theirs)
+    theirs.entry(written(0))
+    await first.batch()
+    second = begin(theirs)
+    ours.follow(second.start)
+    watch = begin(ours)
+    assert watch.start == second.start
+    for number in range(1, 4):
+        theirs.entry(written(number))
+    changes = await second.batch()
+    for change in changes:
+        ours.told(change)
+    assert await watch.batch() == changes
+    resumed = begin(ours, after=changes[0].id)
+    assert resumed.resumed
+    assert await resumed.batch() == changes[1:]
+    # What came before is not here.
+    assert not begin(ours, after=f"{second.start.partition('-')[0]}-0").resumed
+
+
+async def test_a_feed_that_follows_nothing_tells_nothing() -> None:
+    theirs, ours = Feed(), Feed()
+    watch = begin(theirs)
+    theirs.entry(written(0))
+    (change,) = await watch.batch()
+    ours.told(change)
+    assert not ours.watched
+    ours.follow("e-1")
+    assert not begin(ours, after="e-0").resumed
+
+
+async def test_a_feed_that_nobody_came_to_watch_is_not_followed_for_long() -> None:
+    forgotten: list[bool] = []
+    feed = Feed(linger=0.0, forgotten=lambda: forgotten.append(feed.watched))
+    feed.follow("e-1")
+    await until(lambda: forgotten)
+    assert forgotten == [False]
+    feed.follow("e-1")
+    watch = begin(feed)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert feed.watched
+    watch.close()
+    await until(lambda: len(forgotten) == 2)
+
+
+async def test_a_feed_that_ends_its_watches_takes_others() -> None:
+    forgotten: list[bool] = []
+    feed = Feed(forgotten=lambda: forgotten.append(True))
+    lost = WatchEnded("lost", "the worker is gone")
+    feed.end(lost)
+    assert forgotten == []
+    feed.follow("e-1")
+    watch = begin(feed)
+    feed.end(lost)
+    with pytest.raises(WatchEnded) as ended:
+        await watch.batch()
+    assert ended.value is lost
+    assert feed.counts.watching == 0
+    assert forgotten == [True]
+    feed.follow("f-7")
+    assert begin(feed).start == "f-7"

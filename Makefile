@@ -13,7 +13,7 @@ NODE_VARIABLES := $(filter GOSSIP_% P2P_% DJANGO_%,$(.VARIABLES)) \
 CLEAN := env $(addprefix -u ,$(NODE_VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-split prove-state clean
+.PHONY: help run cluster test check format bench soak prove-convergence prove-crash prove-detector prove-hostile prove-sizes prove-split prove-state clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -21,9 +21,12 @@ help: ## List the targets
 run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others from the environment
 	@exec $(BIN)/python manage.py rungossip
 
+cluster: venv-cluster ## Run three nodes here, one of them in several processes; PORT is their first
+	@exec $(BIN)/python -m gossipnode.cluster
+
 # One worker for each core of a small machine; a file stays together, for its cluster's sake.
 WORKERS ?= 2
-test: venv-dev chromium postgresql ## Run the whole suite; ARGS are passed to pytest
+test: venv-dev chromium postgresql nginx ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: venv-dev ## Formatting, lint, types, migrations, deployment checks
@@ -73,11 +76,12 @@ clean: ## Remove the virtual environment and caches, not the nodes' data
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The status page is tested in Debian's Chromium, and the store on Debian's PostgreSQL, of which the
-# tests run a server of their own. Without them these tests say that they did not run.
-.PHONY: chromium postgresql
-chromium postgresql:
-	@found() { command -v $@ || ls -d /usr/lib/$@/*/bin/initdb; }; \
+# The status page is tested in Debian's Chromium, the store on Debian's PostgreSQL and the manual's
+# proxy with Debian's nginx; of both the tests run servers of their own. Without them these tests say
+# that they did not run.
+.PHONY: chromium postgresql nginx
+chromium postgresql nginx:
+	@found() { command -v $@ || ls -d /usr/lib/$@/*/bin/initdb || ls /usr/sbin/$@; }; \
 	found > /dev/null 2>&1 && exit; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo "installing $@"; \
@@ -87,14 +91,15 @@ chromium postgresql:
 	found > /dev/null 2>&1 || echo "NOT TESTED with $@: it is missing"
 
 # A copy of what was installed last, kept in the environment, tells whether to install again.
-.PHONY: venv-runtime venv-dev
+.PHONY: venv-runtime venv-cluster venv-dev
 venv-runtime: WANTED := requirements.txt
-venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-dev.txt
-venv-runtime venv-dev:
+venv-cluster: WANTED := requirements.txt requirements-valkey.txt
+venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-valkey.txt requirements-dev.txt
+venv-runtime venv-cluster venv-dev:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	@$(LOCK) sh -ec ' \
 		cat $(WANTED) | cmp -s - $(VENV)/$@ && exit; \
 		echo "installing $(lastword $(WANTED)) into $(VENV)"; \
 		$(PYTHON) -m venv $(VENV); \
-		$(PIP) -r $(lastword $(WANTED)); \
+		$(PIP) $(addprefix -r ,$(WANTED)); \
 		cat $(WANTED) > $(VENV)/$@'

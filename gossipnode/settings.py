@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.functional import SimpleLazyObject
 
@@ -69,13 +70,15 @@ STATIC_URL = "/static/"
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Who administers. Sessions are signed cookies: no table grows. Cookies
-# know no ports, so several nodes on one host need names of their own.
+# Who administers. Sessions are signed cookies: no table grows. Cookies know no ports, so several
+# nodes on one host need names of their own, and the processes of one node the same: that of the
+# port by which people reach them.
+_PUBLIC_PORT = urlsplit(GOSSIP.public_url).port or "public"
 SESSION_ENGINE = "django.contrib.sessions.backends.signed_cookies"
-SESSION_COOKIE_NAME = f"gossip_session_{GOSSIP.port}"
+SESSION_COOKIE_NAME = f"gossip_session_{_PUBLIC_PORT}"
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_COOKIE_PATH = "/admin/"
-CSRF_COOKIE_NAME = f"gossip_csrf_{GOSSIP.port}"
+CSRF_COOKIE_NAME = f"gossip_csrf_{_PUBLIC_PORT}"
 CSRF_COOKIE_PATH = "/admin/"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = [GOSSIP.public_url]

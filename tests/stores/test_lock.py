@@ -97,3 +97,37 @@ def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / "engine.lock").mkdir()
     with pytest.raises(ConfigurationError, match=r"^GOSSIP_DATA_DIR=.* \(Is a directory\)$"):
         EngineLock(tmp_path).acquire(4001)
+
+
+def test_workers_share_a_directory(tmp_path: Path) -> None:
+    first, second = EngineLock(tmp_path), EngineLock(tmp_path)
+    first.acquire(4001, shared=True)
+    second.acquire(4002, shared=True)
+    assert json.loads(first.path.read_text()) | {"since": ""} == {
+        "pid": os.getpid(),
+        "port": 4002,
+        "since": "",
+        "shared": True,
+    }
+    second.release()
+    first.release()
+
+
+def test_an_embedded_node_shares_with_no_worker(tmp_path: Path) -> None:
+    first, second = EngineLock(tmp_path), EngineLock(tmp_path)
+    first.acquire(4001, shared=True)
+    second.acquire(4001, shared=True)
+    for worker in (first, second):
+        with pytest.raises(ConfigurationError, match=r"is a worker .* set GOSSIP_REDIS_URL"):
+            EngineLock(tmp_path).acquire(4002)
+        worker.release()
+    EngineLock(tmp_path).acquire(4002)
+
+
+def test_a_worker_shares_with_no_embedded_node(tmp_path: Path) -> None:
+    embedded = EngineLock(tmp_path)
+    embedded.acquire(4001)
+    with pytest.raises(ConfigurationError, match="on port 4001"):
+        EngineLock(tmp_path).acquire(4002, shared=True)
+    embedded.release()
+    EngineLock(tmp_path).acquire(4002, shared=True)

@@ -67,10 +67,15 @@ class Duty:
         await asyncio.shield(self._checking)
 
     async def run(self) -> None:
-        """Renew the lease and publish the report, for ever. Raises `TakenOver`."""
-        while True:
-            await self.check()
-            await asyncio.sleep(self._lease.term / RENEWALS)
+        """Renew the lease and publish the report, until cancelled. Raises `TakenOver`."""
+        try:
+            while True:
+                await self.check()
+                await asyncio.sleep(self._lease.term / RENEWALS)
+        finally:
+            if self._checking is not None:
+                self._checking.cancel()
+                await asyncio.wait((self._checking,))
 
     async def _confirm(self) -> None:
         asked = self._clock()

@@ -50,6 +50,11 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PAUSE", 0.01)
 
 
+def fill(end: End) -> None:
+    while not end.connection.full:
+        end.connection.write(b"x" * SEGMENT)
+
+
 def connect(ours: End, theirs: End) -> None:
     ours.other, theirs.other = theirs, ours
 
@@ -67,8 +72,7 @@ async def test_what_is_written_arrives_and_a_flush_says_when() -> None:
 
 async def test_a_full_one_has_room_again_once_the_other_took_it() -> None:
     ours, theirs = End(), End()
-    while not ours.connection.full:
-        ours.connection.write(b"x" * SEGMENT)
+    fill(ours)
     waiting = [asyncio.create_task(ours.connection.room()) for _ in range(3)]
     await asyncio.sleep(0)
     assert not any(task.done() for task in waiting)
@@ -83,8 +87,7 @@ async def test_a_full_one_has_room_again_once_the_other_took_it() -> None:
 
 async def test_silence_ends_it_once_and_lets_who_waits_go(quick: None) -> None:
     ours = End()
-    while not ours.connection.full:
-        ours.connection.write(b"x" * SEGMENT)
+    fill(ours)
     waiting = asyncio.gather(ours.connection.room(), ours.connection.flush())
     await asyncio.wait_for(waiting, 5)
     await until(lambda: ours.ended)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from channels.exceptions import ChannelFull
 from channels_redis.pubsub import RedisPubSubChannelLayer
@@ -61,7 +62,7 @@ async def test_a_packet_arrives_as_it_was(server: Valkey) -> None:
         async with heard.on(layer, channel, PACKET):
             await layer.transmit(channel, packet)
             await until(lambda: heard.bodies)
-        assert module.msgspec.msgpack.decode(heard.bodies[0], type=Packet) == packet
+        assert msgspec.msgpack.decode(heard.bodies[0], type=Packet) == packet
 
 
 async def test_a_redis_that_is_away_fails_every_call_and_is_heard_again(server: Valkey) -> None:

@@ -14,7 +14,7 @@ from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.relay import connection, items, stream, worker_side
 from gossip.relay.layer import Layer
 from gossip.relay.stream import Packet
-from gossip.relay.web_side import WebSide
+from gossip.relay.web_side import WebLink, WebSide
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.outbound import HIGH_WATER
 from gossip.runtime.ports import Unavailable
@@ -245,6 +245,7 @@ async def test_a_link_that_closes_is_not_told_of_again_and_brings_nothing_more(
         await until(lambda: len(first.links) == 2)
         await first.links[0].wire.send("a")
         await first.links[0].wire.close(4409, "duplicate link")
+        assert isinstance(closing, WebLink)
         await until(lambda: closing.outbound.closing)
         async with worker(layer, epoch=2) as second:
             await until(lambda: second.links)

@@ -179,7 +179,7 @@ async def test_nothing_is_missing_where_a_watch_begins(world: World) -> None:
     going = True
 
     async def write() -> list[str]:
-        keys = []
+        keys: list[str] = []
         while going:
             keys.append(f"k{len(keys)}")
             await world.write(keys[-1])

@@ -178,7 +178,7 @@ class WorkerLaunch:
     async def prepare(self) -> None:
         """Wait for the lease, then take over: the epoch, the state, the view.
 
-        Raises `ConfigurationError`, `ViewUnavailable` and `TakenOver`; call `finish` then too.
+        Raises `ConfigurationError` and `TakenOver`; call `finish` then too.
         """
         settings = self._settings
         identity = await asyncio.to_thread(_settle, settings, self._held)

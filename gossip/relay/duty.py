@@ -75,9 +75,14 @@ class Duty:
 
     async def run(self) -> None:
         """Renew the lease and publish the report, until cancelled. Raises `TakenOver`."""
-        while True:
-            await self._renew()
-            await asyncio.sleep(self._lease.term / RENEWALS)
+        try:
+            while True:
+                await self._renew()
+                await asyncio.sleep(self._lease.term / RENEWALS)
+        finally:
+            if self._renewing is not None:
+                self._renewing.cancel()
+                await asyncio.wait((self._renewing,))
 
     async def _renew(self) -> None:
         if self._renewing is None or self._renewing.done():

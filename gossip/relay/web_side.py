@@ -165,18 +165,11 @@ class WebSide:
         Raises `WatchRefused`, and `Unavailable` where there is no worker.
         """
         if not self.feed.watched:
-            await self._begin_to_follow()
+            await self._ask_for_changes()
         if not self.feed.watched:
             # Lost again before we had our turn: it would record nothing.
             raise WatchRefused("the worker was lost")
         return self.feed
-
-    async def _begin_to_follow(self) -> None:
-        if self._following is None:
-            if not self.write(items.Watching(watched=True)):
-                raise Unavailable(NO_WORKER)
-            self._following = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._following)
 
     def write(self, item: items.Item) -> bool:
         """Send an item to the worker; False where nobody takes it."""
@@ -297,6 +290,13 @@ class WebSide:
             answer.set_exception(WriteUnanswered(item.detail))
         else:
             answer.set_result(items.entry_of(item))
+
+    async def _ask_for_changes(self) -> None:
+        if self._following is None:
+            if not self.write(items.Watching(watched=True)):
+                raise Unavailable(NO_WORKER)
+            self._following = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._following)
 
     def _follow(self, item: items.Following) -> None:
         if self._following is None:

@@ -5,17 +5,21 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import msgspec
+import structlog
 
 from gossip.relay import report
 from gossip.relay.duty import Duty
-from gossip.relay.layer import Layer
+from gossip.relay.layer import RETRY, Layer, LayerFailed
 from gossip.relay.mirror import Source, ViewMirror
 from gossip.relay.report import Report
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.engine import Engine
 from gossip.runtime.ports import TakenOver
 from gossip.stores.lease import Lease
-from gossip.stores.view import SharedView
+from gossip.stores.redis_client import ViewUnavailable
+from gossip.stores.view import SharedView, ViewLost
+
+_log = structlog.get_logger("gossip")
 
 
 class Worker:
@@ -43,12 +47,18 @@ class Worker:
         )
 
     async def prepare(self) -> None:
-        """Fill the view, and be reached. The engine has not begun.
+        """Fill the view, and be reached, once Redis lets us. The engine has not begun.
 
-        Raises what `SharedView.fill` raises, and `LayerFailed`.
+        Raises `EpochOver`.
         """
-        await self._mirror.fill()
-        await self._side.open()
+        while True:
+            try:
+                await self._mirror.fill()
+                await self._side.open()
+                break
+            except (ViewLost, ViewUnavailable, LayerFailed) as error:
+                _log.warning("take_over_waits", detail=str(error))
+                await asyncio.sleep(RETRY)
         self._engine.share(self._mirror, self._duty, self._side.resign)
 
     async def run(self) -> None:

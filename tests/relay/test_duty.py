@@ -59,12 +59,12 @@ async def world(redis: Redis) -> World:
 
 
 async def test_a_duty_is_trusted_for_a_third_of_the_term(world: World) -> None:
-    seen = []
+    late = []
     for passed in (0, TERM / TRUSTED, 0.1):
         world.now += passed
-        seen.append(world.duty.late)
+        late.append(world.duty.late)
     await world.duty.check()
-    assert [*seen, world.duty.late] == [False, False, True, False]
+    assert [*late, world.duty.late] == [False, False, True, False]
 
 
 async def test_a_check_renews_the_lease_and_publishes_the_report(

@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -343,6 +343,7 @@ class Sharing:
         """How the link was closed when the engine resigned."""
         self.entries: list[Entry] = []
         self.keys: list[str] = []
+        self.checking: Callable[[], Awaitable[None]] | None = None
 
     def entry(self, entry: Entry) -> None:
         self.entries.append(entry)
@@ -351,7 +352,8 @@ class Sharing:
         self.keys.append(key)
 
     async def check(self) -> None:
-        pass
+        if self.checking is not None:
+            await self.checking()
 
 
 async def start_shared(world: World, wire: MemoryWire) -> Sharing:
@@ -443,8 +445,7 @@ async def test_who_is_not_sure_that_the_node_is_still_ours_stops_without_leaving
         checked.set()
         await asyncio.Event().wait()
 
-    sharing.late = True
-    setattr(sharing, "check", check)  # noqa: B010  # in the place of a method
+    sharing.late, sharing.checking = True, check
     world.engine.hub.opened(MemoryWire())
     await checked.wait()
     await asyncio.wait_for(world.engine.finish(), 4)

@@ -24,6 +24,8 @@ class MemoryLayer:
         self._groups: dict[str, set[str]] = {}
 
     async def new_channel(self) -> str:
+        if self.failing:
+            raise ConnectionError("the layer is away")
         name = f"channel.{next(self._numbers)}"
         self._channels[name] = asyncio.Queue()
         return name

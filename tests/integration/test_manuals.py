@@ -20,6 +20,8 @@ ELSEWHERE = re.compile(
       \.venv/bin/(daphne|uvicorn)    # tests/runtime/test_launches.py: other launches
     | HOST=(0\.0\.0\.0|127\.0\.0\.1) # not opened to others here
     | make\ (test|check|bench|soak)  # they would run this, or for long
+    | make\ cluster                  # test_cluster_demo.py
+  | make\ cluster                  # test_cluster_demo.py
     """,
     re.VERBOSE,
 )
@@ -84,7 +86,7 @@ def test_every_command_does_what_the_manual_shows(manual: str, stage: Stage) -> 
             stage.perform(command)
 
 
-@pytest.mark.parametrize("manual", MANUALS)
+@pytest.mark.parametrize("manual", [*MANUALS, "docs/deployment.md"])
 def test_every_variable_that_a_manual_names_exists(manual: str) -> None:
     named = set(re.findall(r"`((?:GOSSIP|P2P|NODE)_[A-Z0-9_]+)\b", (ROOT / manual).read_text()))
     assert named - {variable.name for variable in VARIABLES} == set()

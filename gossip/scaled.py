@@ -47,6 +47,8 @@ from gossip.transport.client import WebsocketDialer
 from gossip.transport.fetcher import HttpFetcher
 from gossip.transport.resolver import Resolver
 
+WAIT_FOR_WORKER: Final = 2.0
+"""Seconds that a web process waits for its worker before it takes requests."""
 FIND_WITHIN: Final = 5.0
 """Seconds to find a worker, which says at once that it is there."""
 POLL: Final = 0.25
@@ -97,23 +99,31 @@ class WebLaunch:
         self._listening: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Make ready for Redis; that it answers is not waited for."""
+        """Make ready, and wait a moment for the worker: who comes first should not be refused.
+
+        Where it does not come, for want of a worker or of Redis, the process serves without it.
+        """
         redis = await self._held.enter_async_context(open_redis(_url(self._settings)))
         layer = await self._held.enter_async_context(_layer(self._settings))
         settings = self._settings
         edge = Edge(settings.max_message_history, settings.cleanup_timeout / 1000)
         self._side = WebSide(layer, edge)
         self._port = SharedPort(ViewReader(redis, self._settings.redis_prefix), self._side)
+        self._listening = asyncio.create_task(self._side.run())
+        with suppress(Unavailable):
+            await self._find_worker(WAIT_FOR_WORKER)
 
     async def begin(self) -> None:
-        """The port is bound: find the worker."""
-        self._listening = asyncio.create_task(self._prepared.run())
+        """The port is bound."""
         serving.register(self)
 
     async def attach(self, within: float) -> None:
-        """Prepare and begin at once, and find a worker. Raises `Unavailable`."""
+        """Prepare and begin at once, with a worker. Raises `Unavailable`."""
         await self.prepare()
         await self.begin()
+        await self._find_worker(within)
+
+    async def _find_worker(self, within: float) -> None:
         try:
             await asyncio.wait_for(self._prepared.wait_for_worker(), within)
         except TimeoutError:

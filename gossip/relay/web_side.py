@@ -47,6 +47,8 @@ from gossip.runtime.watch import WatchEnded, WatchRefused
 AWAY: Final = 2.0
 """Seconds of silence after which nothing is asked of the worker: two announcements."""
 NO_WORKER: Final = "no worker runs this node at present"
+SETTLE_WITHIN: Final = 1.0
+"""Seconds that a stop waits for the requests under way; most take milliseconds."""
 FLUSH_WITHIN: Final = 0.5
 """Seconds that a stop waits until the worker has heard of the last closed connection."""
 
@@ -100,6 +102,8 @@ class WebSide:
 
     async def stop(self) -> None:
         """Tell the worker what is still to be told, and be gone; `run` must still listen."""
+        if self._asked:
+            await asyncio.wait(self._asked.values(), timeout=SETTLE_WITHIN)
         if (worker := self._worker) is not None:
             for link in tuple(self._links.values()):
                 link.closed(None)

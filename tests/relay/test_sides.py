@@ -540,3 +540,14 @@ async def test_a_worker_that_takes_over_gets_data_that_the_one_before_has_seen(
             await until(lambda: second.links)
             link.received(said("data"))
             await until(lambda: second.links[0].frames == [said("data")])
+
+
+async def test_a_web_process_that_stops_waits_for_its_answers(layer: MemoryLayer) -> None:
+    async with worker(layer) as node:
+        async with web_process(layer) as web:
+            await until(lambda: web.has_worker)
+            node.port.gate.clear()
+            asking = asyncio.create_task(web.ask(WRITE))
+            await until(lambda: node.port.waiting)
+            asyncio.get_running_loop().call_soon(node.port.gate.set)
+        assert (await asking) == node.port._entries["k"]

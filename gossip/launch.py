@@ -19,11 +19,12 @@ from gossip.core.members import PeerRecord
 from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import Committed, Failed
+from gossip.stores.directory import prepare_directory
 from gossip.stores.identity import resolve
 from gossip.stores.journal import BOUND, DatabaseJournal
 from gossip.stores.loading import Life, begin_life, load_entries, load_peers
 from gossip.stores.lock import EngineLock
-from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.stores.migrating import prepare_database
 from gossip.transport.client import WebsocketDialer
 from gossip.transport.fetcher import HttpFetcher
 from gossip.transport.resolver import Resolver

@@ -35,11 +35,13 @@ from gossip.relay.worker import Worker
 from gossip.runtime import serving
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import Hub, NodePort, TakenOver, Unavailable
+from gossip.runtime.tasks import cancel
+from gossip.stores.directory import prepare_directory
 from gossip.stores.identity import Identity, resolve
 from gossip.stores.journal import BOUND
 from gossip.stores.lease import Lease
 from gossip.stores.lock import EngineLock
-from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.stores.migrating import prepare_database
 from gossip.stores.redis_client import ViewUnavailable, layer_host, open_redis
 from gossip.stores.rows import stored_epoch
 from gossip.stores.view import SharedView, ViewReader
@@ -125,7 +127,8 @@ class WebLaunch:
 
     async def _find_worker(self, within: float) -> None:
         try:
-            await asyncio.wait_for(self._prepared.wait_for_worker(), within)
+            async with asyncio.timeout(within):
+                await self._prepared.wait_for_worker()
         except TimeoutError:
             raise Unavailable(NO_WORKER) from None
 
@@ -140,7 +143,8 @@ class WebLaunch:
         serving.unregister(self)
         if self._side is not None:
             await self._side.stop()
-        await _cancel(self._listening)
+        if self._listening is not None:
+            await cancel(self._listening)
         await self._held.aclose()
 
     @property
@@ -207,7 +211,7 @@ class WorkerLaunch:
         try:
             await self._take_over(identity, redis, layer, self._lease)
         finally:
-            await _cancel(keeping)
+            await cancel(keeping)
 
     async def begin(self) -> None:
         """Speak to peers, and serve the web processes."""
@@ -236,10 +240,12 @@ class WorkerLaunch:
             await self._engine.finish(leave=not (self._is_over or await self._is_replaced()))
         if self._worker is not None:
             await self._worker.stop()
-        await _cancel(self._working)
+        if self._working is not None:
+            await cancel(self._working)
         if self._lease is not None:
             with suppress(ViewUnavailable, TimeoutError):
-                await asyncio.wait_for(self._lease.release(), ANSWER_WITHIN)
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    await self._lease.release()
         await self._held.aclose()
 
     async def _stand_by(self, lease: Lease) -> None:
@@ -300,7 +306,8 @@ class WorkerLaunch:
         if self._lease is None:
             return False
         try:
-            return await asyncio.wait_for(self._lease.has_standby(), ANSWER_WITHIN)
+            async with asyncio.timeout(ANSWER_WITHIN):
+                return await self._lease.has_standby()
         except (ViewUnavailable, TimeoutError):
             # Nobody can take over now, and whoever does later finds the members remembered.
             return False
@@ -412,12 +419,6 @@ async def _keep(lease: Lease, asking: _Asking) -> None:
     while True:
         await asyncio.sleep(POLL)
         await asking.answer(lease.acquire())
-
-
-async def _cancel(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.wait((task,))
 
 
 def _tell_why(task: asyncio.Task[None]) -> None:

@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from gossip.runtime.ports import TakenOver
+from gossip.runtime.tasks import cancel
 from gossip.stores.lease import Lease
 from gossip.stores.redis_client import ViewUnavailable
 
@@ -81,8 +82,7 @@ class Duty:
                 await asyncio.sleep(self._lease.term / RENEWALS)
         finally:
             if self._renewing is not None:
-                self._renewing.cancel()
-                await asyncio.wait((self._renewing,))
+                await cancel(self._renewing)
 
     async def _renew(self) -> None:
         if self._renewing is None or self._renewing.done():

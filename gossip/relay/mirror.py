@@ -84,7 +84,8 @@ class ViewMirror:
         """Keep the view equal, until cancelled. Raises `EpochOver` where another epoch writes."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK)
+                async with asyncio.timeout(LOOK):
+                    await self._wake.wait()
             self._wake.clear()
             changed, self._changed = self._changed, {}
             self._writing = self._waiting or asyncio.get_running_loop().create_future()

@@ -108,7 +108,8 @@ class WebSide:
             for link in tuple(self._links.values()):
                 link.closed(None)
             try:
-                await asyncio.wait_for(worker.flush(), FLUSH_WITHIN)
+                async with asyncio.timeout(FLUSH_WITHIN):
+                    await worker.flush()
             except TimeoutError:
                 _log.warning("worker_not_told")
         self._leave_worker("this process stops")

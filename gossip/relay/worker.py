@@ -15,6 +15,7 @@ from gossip.relay.report import Report
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.engine import Engine
 from gossip.runtime.ports import TakenOver
+from gossip.runtime.tasks import cancel
 from gossip.stores.lease import Lease
 from gossip.stores.redis_client import ViewUnavailable
 from gossip.stores.view import SharedView, ViewLost
@@ -74,9 +75,7 @@ class Worker:
             self._duty.end(over)
             raise
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
+            await cancel(*tasks)
 
     async def stop(self) -> None:
         """Let answers and last frames out; `run` goes on meanwhile. The engine has finished."""

@@ -97,10 +97,12 @@ class WorkerSide:
     async def stop(self) -> None:
         """Let what was written go out, for a moment, and be gone; `run` must still listen."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._flush(), FLUSH_WITHIN)
+            async with asyncio.timeout(FLUSH_WITHIN):
+                await self._flush()
         self._stopping = True
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._tell(GONE), TELL_WITHIN)
+            async with asyncio.timeout(TELL_WITHIN):
+                await self._tell(GONE)
         for session in self._each():
             session.close()
         await asyncio.gather(self.tasks.stop(), self.answers.stop())

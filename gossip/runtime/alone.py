@@ -8,6 +8,7 @@ from typing import Final
 from gossip.core.errors import GossipError
 from gossip.runtime import memory
 from gossip.runtime.lifecycle import Lifecycle
+from gossip.runtime.tasks import cancel
 
 FINISH_WITHIN: Final = 4.5
 """Seconds for a stop, of the five that it may take."""
@@ -25,20 +26,22 @@ def run(lifecycle: Lifecycle) -> int:
 
 async def _run(lifecycle: Lifecycle) -> int:
     living = asyncio.create_task(_live(lifecycle))
+    told = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-        living.cancel()
+        told.set()
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, stop)
+    waiting = asyncio.create_task(told.wait())
+    await asyncio.wait((living, waiting), return_when=asyncio.FIRST_COMPLETED)
+    await cancel(living, waiting)
     line = None
     try:
-        line = await living
-    except asyncio.CancelledError:
-        pass
+        line = None if living.cancelled() else living.result()
     except GossipError as error:
         line = str(error)
     finally:
@@ -58,7 +61,8 @@ async def _live(lifecycle: Lifecycle) -> str:
 
 async def _finish(lifecycle: Lifecycle) -> str | None:
     try:
-        await asyncio.wait_for(lifecycle.finish(), FINISH_WITHIN)
+        async with asyncio.timeout(FINISH_WITHIN):
+            await lifecycle.finish()
     except TimeoutError:
         return f"the node did not stop within {FINISH_WITHIN:g} seconds"
     return None

@@ -253,7 +253,8 @@ class Driver:
         if self._room is not None:
             self._room.cancel()
         try:
-            await asyncio.wait_for(self.journal.close(), FLUSH_WITHIN)
+            async with asyncio.timeout(FLUSH_WITHIN):
+                await self.journal.close()
         except TimeoutError:
             _log.error("journal_not_flushed", backlog=self.journal.backlog)
 

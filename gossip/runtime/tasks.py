@@ -9,6 +9,9 @@ import structlog
 END_WITHIN = 0.3
 """Seconds: part of the five in which a node stops."""
 
+CANCEL_EVERY = 0.05
+"""Seconds until a task that goes on is cancelled again."""
+
 _log = structlog.get_logger("gossip")
 
 
@@ -16,6 +19,19 @@ def report_failure(task: asyncio.Task[None]) -> None:
     """Log the bug of ours that ended a task which nobody waits for."""
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+async def cancel(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks until they have ended.
+
+    Once may not be enough: before Python 3.12 `asyncio.wait_for` swallows a cancellation that comes
+    as what it waited for is done, and redis-py sends everything through it.
+    """
+    going = {task for task in tasks if not task.done()}
+    while going:
+        for task in going:
+            task.cancel()
+        _, going = await asyncio.wait(going, timeout=CANCEL_EVERY)
 
 
 class Tasks:

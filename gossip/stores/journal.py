@@ -201,7 +201,8 @@ class DatabaseJournal:
             self._closing = True
             self._changed.notify()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), CLOSING)
+            async with asyncio.timeout(CLOSING):
+                await self._ended.wait()
         if self._ended.is_set():
             self._thread.join()
         else:

@@ -1,11 +1,8 @@
-"""A data directory and a database that a node can start with.
+"""A database that a node can start with.
 
-The order at a start: `prepare_directory`, then `EngineLock.acquire`, so that no second process
-migrates at the same time, then `prepare_database`.
+The order at a start: `directory.prepare_directory`, then `EngineLock.acquire`, so that no second
+process migrates at the same time, then `prepare_database`.
 """
-
-import tempfile
-from pathlib import Path
 
 import structlog
 from django.core.management import call_command
@@ -14,26 +11,9 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from gossip.core.errors import ConfigurationError
 from gossip.stores.loading import unusable
 
 log = structlog.get_logger("gossip")
-
-
-def prepare_directory(data_dir: Path) -> None:
-    """Create the data directory, for its owner alone, and see that it can be written.
-
-    Raises `ConfigurationError`.
-    """
-    try:
-        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=data_dir):
-            pass
-    except OSError as error:
-        raise ConfigurationError(
-            f"GOSSIP_DATA_DIR={data_dir} cannot be written ({error.strerror}): "
-            "name a directory that this user may create or write"
-        ) from error
 
 
 def prepare_database(*, alias: str = "default") -> None:

@@ -19,7 +19,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from gossip.core.errors import ConfigurationError
-from gossip.stores.migrating import prepare_directory
+from gossip.stores.directory import prepare_directory
 from gossip.stores.redis_client import open_redis
 
 SOCKET: Final = "redis.sock"
@@ -114,7 +114,8 @@ async def _stop(server: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         server.send_signal(signal.SIGTERM)
     try:
-        await asyncio.wait_for(server.wait(), STOP_WITHIN)
+        async with asyncio.timeout(STOP_WITHIN):
+            await server.wait()
     except TimeoutError:
         server.kill()
         await server.wait()

@@ -1,6 +1,6 @@
 import asyncio
 
-from gossip.runtime.tasks import Tasks
+from gossip.runtime.tasks import Tasks, cancel
 
 
 async def test_stop_waits_until_its_tasks_have_cleaned_up() -> None:
@@ -60,3 +60,24 @@ async def test_what_is_under_way_may_be_waited_for() -> None:
     gate.set()
     await ended
     assert done == [1]
+
+
+async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
+    swallowed = 0
+
+    async def stubborn() -> None:
+        nonlocal swallowed
+        while True:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                swallowed += 1
+                if swallowed == 3:
+                    raise
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.sleep(0)
+    await cancel(task)
+    assert task.cancelled()
+    await cancel(task)
+    await cancel()

@@ -33,8 +33,9 @@ def main(step: str) -> None:
     from django.conf import settings
 
     from gossip.stores import journal
+    from gossip.stores.directory import prepare_directory
     from gossip.stores.loading import begin_life
-    from gossip.stores.migrating import prepare_database, prepare_directory
+    from gossip.stores.migrating import prepare_database
 
     prepare_directory(settings.GOSSIP.data_dir)
     prepare_database()

@@ -357,7 +357,8 @@ from django.conf import settings
 from gossip.core.entries import Entry
 from gossip.stores.journal import DatabaseJournal
 from gossip.stores.loading import begin_life, load_entries
-from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.stores.directory import prepare_directory
+from gossip.stores.migrating import prepare_database
 
 async def write_and_die(number, epoch):
     die = lambda requests: os.kill(os.getpid(), signal.SIGKILL)

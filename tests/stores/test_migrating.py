@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from gossip.core.errors import ConfigurationError
+from gossip.stores.directory import prepare_directory
 from gossip.stores.loading import begin_life, load_entries
-from gossip.stores.migrating import prepare_database, prepare_directory
+from gossip.stores.migrating import prepare_database
 from tests.stores.databases import locked
 
 

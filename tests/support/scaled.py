@@ -27,15 +27,19 @@ class Worker(NodeProcess):
 
     def has_its_part(self) -> bool:
         """Whether it is active or stands by, since it was started last."""
-        *before, last = self.output.read_text().split("event=node ")
-        told = "event=standing_by" in last or "event=taking_over" in last
-        return told and len(before) == self.starts
+        return "event=standing_by" in self._said or "event=taking_over" in self._said
 
     @property
     def epoch(self) -> int:
-        """The epoch that it took over last; 0 where it has none."""
-        _, taken, said = self.output.read_text().rpartition("event=taking_over epoch=")
+        """The epoch that it took over since it was started last; 0 where it did not."""
+        _, taken, said = self._said.rpartition("event=taking_over epoch=")
         return int(said.split()[0]) if taken else 0
+
+    @property
+    def _said(self) -> str:
+        """What it logged since it was started last."""
+        *before, last = self.output.read_text().split("event=node ")
+        return last if len(before) == self.starts else ""
 
 
 class ScaledNode:

@@ -69,8 +69,9 @@ def _export(file: str) -> str:
 def _import(file: str) -> str:
     # Models need Django's applications, which are there once a command runs.
     from gossip.stores import archive
+    from gossip.stores.directory import prepare_directory
     from gossip.stores.lock import EngineLock
-    from gossip.stores.migrating import prepare_database, prepare_directory
+    from gossip.stores.migrating import prepare_database
 
     node = settings.GOSSIP
     latest = int(time.time() * 1_000) + node.max_clock_skew

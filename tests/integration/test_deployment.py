@@ -114,7 +114,7 @@ def test_a_peer_joins_through_the_proxy_and_does_not_count_as_of_this_machine(
         # Only a process of this machine may say that it is found on loopback.
         peer.join(gossipEndpoint="ws://127.0.0.1:9/ws")
         assert peer.receive()["type"] == "join"
-        eventually(lambda: client.statuses()["peer-by-proxy"] == "active")
+        eventually(lambda: client.statuses().get("peer-by-proxy") == "active")
         listed = client.get("/gossip/peers?status=all").json["peers"]
         (seen,) = (each for each in listed if each["nodeId"] == "peer-by-proxy")
         assert not seen["gossipEndpoint"]

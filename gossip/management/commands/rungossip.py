@@ -28,7 +28,8 @@ class Command(BaseCommand):
 
     help = (
         "Run a gossip node: HTTP and WebSocket on HOST:PORT, and the gossip between."
-        " With GOSSIP_REDIS_URL, run one of its web processes, or a worker."
+        " With GOSSIP_REDIS_URL, run one process of a node that is several: a web process on"
+        " HOST:PORT, or with --no-web a worker. See docs/deployment.md."
     )
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -47,12 +48,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-web",
             action="store_true",
-            help="be a worker of a scaled node: the first is active, others stand by",
+            help="be a worker of a node in several processes, without a port: the first is active,"
+            " others stand by",
         )
         parser.add_argument(
             "--with-redis",
             action="store_true",
-            help="start a Redis server on a socket in the data directory, unless one runs there",
+            help="start a Redis server on a socket in the data directory, unless one runs there,"
+            " and use it; other processes find it by GOSSIP_REDIS_URL=unix:///…/redis.sock",
         )
 
     def handle(self, *_args: Any, no_web: bool, with_redis: bool, **_options: Any) -> None:

@@ -10,8 +10,9 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from gossip.core.config import Limits
 from gossip.core.errors import WriteRefused, WriteUnanswered
-from gossip.relay import connection, items, stream, worker_side
+from gossip.relay import connection, items, stream, web_side, worker_side
 from gossip.relay.layer import Layer
 from gossip.relay.stream import Packet
 from gossip.relay.web_side import WebLink, WebSide
@@ -205,13 +206,13 @@ async def test_a_worker_that_takes_over_is_told_who_is_there(
     async with worker(layer, epoch=1) as first:
         await until(lambda: web.has_worker)
         link = web.opened(wire)
-        for frame in (join_frame("peer"), "data", join_frame("somebody else"), join_frame("peer")):
+        for frame in (join_frame("peer"), "data", join_frame("peer"), join_frame("somebody else")):
             link.received(frame)
         await until(lambda: first.links and len(first.links[0].frames) == 4)
         async with worker(layer, epoch=2) as second:
             await until(lambda: second.links and second.links[0].frames)
             (told,) = map(json.loads, second.links[0].frames)
-            last = json.loads(first.links[0].frames[-1])
+            last = json.loads(first.links[0].frames[2])
             # The worker might know the id, and drop it.
             assert told["messageId"] != last["messageId"]
             assert told["messageId"].startswith(last["messageId"])
@@ -484,3 +485,127 @@ async def test_nonsense_on_the_layer_is_survived(layer: MemoryLayer, web: WebSid
                 await layer.send(channel, {"type": kind, "body": b"\xff nonsense"})
         web.opened(MemoryWire())
         await until(lambda: len(node.links) >= 2)
+
+
+async def test_the_end_of_another_worker_is_of_no_interest(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer, epoch=1) as old:
+        await until(lambda: web.has_worker)
+        async with worker(layer, epoch=2) as active:
+            await until(lambda: active.side.web_processes)
+            await old.side.stop()
+            await web.ask(WRITE)
+            assert web.has_worker
+            assert active.side.web_processes == 1
+
+
+async def test_what_came_without_a_worker_is_told_once_and_a_join_first(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    joining, other = web.opened(MemoryWire()), web.opened(MemoryWire())
+    joining.received(join_frame("peer"))
+    other.received("early")
+    for epoch in (1, 2):
+        async with worker(layer, epoch) as node:
+            await until(lambda: node.side.web_processes)
+            await web.ask(WRITE)
+            one, two = node.links
+            assert [json.loads(frame)["type"] for frame in one.frames] == ["join"]
+            assert two.frames == (["early"] if epoch == 1 else [])
+
+
+async def test_a_peer_that_does_not_read_holds_up_the_next_worker_too(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire(stuck=True)
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        link = web.opened(wire)
+        await until(lambda: first.links)
+        assert isinstance(link, WebLink)
+        while not link.outbound.blocked:
+            link.outbound.send("x" * 50_000)
+        async with worker(layer, epoch=2) as second:
+            await until(lambda: second.links)
+            await web.ask(WRITE)
+            sending = asyncio.create_task(second.links[0].wire.send("a"))
+            await until(lambda: link.outbound._queue[-1] == "a")
+            assert not sending.done()
+            wire.reads.set()
+            await asyncio.wait_for(sending, 5)
+
+
+async def test_a_link_that_a_lost_worker_did_not_take_is_read_again(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    class Full(Link):
+        def received(self, data: str | bytes) -> bool:
+            super().received(data)
+            return False
+
+        async def room(self) -> None:
+            await asyncio.Event().wait()
+
+    async with worker(layer, epoch=1) as first:
+        first.hub.link_type = Full
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        link.received("too much")
+        await until(lambda: not link.received("more"))
+        reading = asyncio.create_task(link.room())
+        async with worker(layer, epoch=2) as second:
+            await asyncio.wait_for(reading, 5)
+            assert link.received("goes on")
+            await until(lambda: second.links and second.links[0].frames == ["goes on"])
+
+
+async def test_what_a_former_worker_says_is_not_heard(layer: MemoryLayer, web: WebSide) -> None:
+    wire = MemoryWire()
+    async with worker(layer, epoch=1) as old:
+        await until(lambda: web.has_worker)
+        web.opened(wire)
+        await until(lambda: old.links)
+        async with worker(layer, epoch=2) as active:
+            await until(lambda: active.links)
+            await old.links[0].wire.send("over")
+            await old.links[0].wire.close(4000, "over")
+            await until(lambda: not any(s.connection._stream._unsent for s in old.side._each()))
+            await active.links[0].wire.send("active")
+            await until(lambda: wire.sent)
+            assert wire.sent == ["active"]
+            assert wire.closed_with is None
+
+
+async def test_a_worker_that_has_been_silent_is_asked_nothing(
+    layer: MemoryLayer, web: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(layer):
+        await until(lambda: web.has_worker)
+        monkeypatch.setattr(web_side, "AWAY", -1.0)
+        with pytest.raises(Unavailable):
+            await web.ask(WRITE)
+
+
+async def test_requests_wait_for_room_and_have_a_bound(
+    layer: MemoryLayer, web: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        monkeypatch.setattr(web_side, "_LIMITS", Limits(pending_writes=2))
+        layer.failing = True
+        link = web.opened(MemoryWire())
+        while web.has_room:
+            link.received("x" * 100_000)
+        assert web._worker is not None
+        before = web._worker._stream.waiting
+        asking = [asyncio.create_task(web.ask(WRITE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert web._worker._stream.waiting == before
+        with pytest.raises(WriteRefused) as refused:
+            await web.ask(WRITE)
+        assert refused.value.reason == "overloaded"
+        layer.failing = False
+        await asyncio.wait_for(asyncio.gather(*asking), 5)
+        assert node.port._entries
+        await web.ask(WRITE)

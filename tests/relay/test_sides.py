@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
+from typing import Any
 
 import msgspec
 import pytest
@@ -609,3 +610,67 @@ async def test_requests_wait_for_room_and_have_a_bound(
         await asyncio.wait_for(asyncio.gather(*asking), 5)
         assert node.port._entries
         await web.ask(WRITE)
+
+
+async def test_who_resigns_closes_no_link_and_sends_nothing_more(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire()
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        web.opened(wire)
+        await until(lambda: node.links)
+        node.side.resign()
+        await node.links[0].wire.send("over")
+        await node.links[0].wire.close(4000, "over")
+        # Answers go on, behind whatever was sent.
+        await web.ask(WRITE)
+        assert wire.sent == []
+        assert wire.closed_with is None
+
+
+async def test_who_sends_to_a_link_that_closes_does_not_wait_for_ever(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire(stuck=True))
+        await until(lambda: node.links)
+        assert isinstance(link, WebLink)
+        while not link.outbound.blocked:
+            link.outbound.send("x" * 50_000)
+        await web.ask(WRITE)
+        sending = asyncio.create_task(node.links[0].wire.send("a"))
+        await web.ask(WRITE)
+        assert not sending.done()
+        link.closed(1006)
+        await asyncio.wait_for(sending, 5)
+
+
+async def test_a_link_is_held_as_often_as_the_node_does_not_take_it(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    class Full(Link):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.taken = asyncio.Event()
+
+        def received(self, data: str | bytes) -> bool:
+            super().received(data)
+            return data == "small"
+
+        async def room(self) -> None:
+            await self.taken.wait()
+            self.taken.clear()
+
+    async with worker(layer) as node:
+        node.hub.link_type = Full
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        for _ in range(3):
+            link.received("large")
+            await until(lambda: not link.received("small"))
+            (there,) = node.links
+            assert isinstance(there, Full)
+            there.taken.set()
+            await asyncio.wait_for(link.room(), 5)

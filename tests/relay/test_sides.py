@@ -207,7 +207,7 @@ async def test_a_worker_that_takes_over_is_told_who_is_there(
     async with worker(layer, epoch=1) as first:
         await until(lambda: web.has_worker)
         link = web.opened(wire)
-        for frame in (join_frame("peer"), "data", join_frame("peer"), join_frame("somebody else")):
+        for frame in (join_frame("peer"), "data", join_frame("peer"), join_frame("other")):
             link.received(frame)
         await until(lambda: first.links and len(first.links[0].frames) == 4)
         async with worker(layer, epoch=2) as second:

@@ -11,15 +11,16 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from gossip.core.config import Limits
 from gossip.core.errors import WriteRefused, WriteUnanswered
-from gossip.relay import connection, items, stream, worker_side
+from gossip.relay import connection, items, stream, web_side, worker_side
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
 from gossip.relay.stream import Packet
 from gossip.relay.web_side import WebLink, WebSide
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.outbound import HIGH_WATER
-from gossip.runtime.ports import Unavailable
+from gossip.runtime.ports import Unavailable, Wire
 from tests.support import frames
 from tests.support.fake_port import FakePort
 from tests.support.hub import Link, Listening
@@ -86,10 +87,15 @@ async def web(layer: MemoryLayer) -> AsyncIterator[WebSide]:
 
 
 @pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def resending(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was lost is sent again soon."""
+    monkeypatch.setattr(stream, "RESEND", 0.02)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, resending: None) -> None:
     """Ends notice each other's silence in a fraction of a second."""
     monkeypatch.setattr(stream, "KEEPALIVE", 0.02)
-    monkeypatch.setattr(stream, "RESEND", 0.02)
     monkeypatch.setattr(connection, "SILENCE", 0.2)
     monkeypatch.setattr(worker_side, "ANNOUNCE", 0.05)
 
@@ -142,7 +148,7 @@ async def test_links_of_several_web_processes_are_links_of_one_node(layer: Memor
 
 
 async def test_a_layer_that_loses_and_doubles_messages_does_no_harm(
-    layer: MemoryLayer, web: WebSide, quick: None
+    layer: MemoryLayer, web: WebSide, resending: None
 ) -> None:
     rng = Random(1)
     layer.copies = lambda _channel, _message: rng.choice((0, 1, 1, 1, 2))
@@ -217,15 +223,15 @@ async def test_a_worker_that_takes_over_is_told_who_is_there(
         for frame in (
             join_frame("peer"),
             said("data"),
-            join_frame("other"),
             join_frame("peer"),
+            join_frame("other"),
         ):
             link.received(frame)
         await until(lambda: first.links and len(first.links[0].frames) == 4)
         async with worker(layer, epoch=2) as second:
             await until(lambda: second.links and second.links[0].frames)
             (told,) = map(json.loads, second.links[0].frames)
-            last = json.loads(first.links[0].frames[-1])
+            last = json.loads(first.links[0].frames[2])
             # The worker might know the id, and drop it.
             assert told["messageId"] != last["messageId"]
             assert told["messageId"].startswith(last["messageId"])
@@ -551,3 +557,193 @@ async def test_a_web_process_that_stops_waits_for_its_answers(layer: MemoryLayer
             await until(lambda: node.port.waiting)
             asyncio.get_running_loop().call_soon(node.port.gate.set)
         assert (await asking) == node.port._entries["k"]
+
+
+async def test_the_end_of_another_worker_is_of_no_interest(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer, epoch=1) as old:
+        await until(lambda: web.has_worker)
+        async with worker(layer, epoch=2) as active:
+            await until(lambda: active.side.web_processes)
+            await old.side.stop()
+            await web.ask(WRITE)
+            assert web.has_worker
+            assert active.side.web_processes == 1
+
+
+async def test_what_came_without_a_worker_is_told_once_and_a_join_first(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    joining, other = web.opened(MemoryWire()), web.opened(MemoryWire())
+    joining.received(join_frame("peer"))
+    other.received(said("early"))
+    for epoch in (1, 2):
+        async with worker(layer, epoch) as node:
+            await until(lambda: node.side.web_processes)
+            await web.ask(WRITE)
+            one, two = node.links
+            assert [json.loads(frame)["type"] for frame in one.frames] == ["join"]
+            assert two.frames == ([said("early")] if epoch == 1 else [])
+
+
+async def test_a_peer_that_does_not_read_holds_up_the_next_worker_too(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire(stuck=True)
+    async with worker(layer, epoch=1) as first:
+        await until(lambda: web.has_worker)
+        link = web.opened(wire)
+        await until(lambda: first.links)
+        assert isinstance(link, WebLink)
+        while not link.outbound.blocked:
+            link.outbound.send("x" * 50_000)
+        async with worker(layer, epoch=2) as second:
+            await until(lambda: second.links)
+            await web.ask(WRITE)
+            sending = asyncio.create_task(second.links[0].wire.send("a"))
+            await until(lambda: link.outbound._queue[-1] == "a")
+            assert not sending.done()
+            wire.reads.set()
+            await asyncio.wait_for(sending, 5)
+
+
+async def test_a_link_that_a_lost_worker_did_not_take_is_read_again(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    class Full(Link):
+        def received(self, data: str | bytes) -> bool:
+            super().received(data)
+            return False
+
+        async def room(self) -> None:
+            await asyncio.Event().wait()
+
+    async with worker(layer, epoch=1) as first:
+        first.hub.link_type = Full
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        numbers = count()
+        link.received(said("too much"))
+        await until(lambda: not link.received(said(f"more {next(numbers)}")))
+        reading = asyncio.create_task(link.room())
+        async with worker(layer, epoch=2) as second:
+            await asyncio.wait_for(reading, 5)
+            assert link.received(said("goes on"))
+            await until(lambda: second.links and second.links[0].frames == [said("goes on")])
+
+
+async def test_what_a_former_worker_says_is_not_heard(layer: MemoryLayer, web: WebSide) -> None:
+    wire = MemoryWire()
+    async with worker(layer, epoch=1) as old:
+        await until(lambda: web.has_worker)
+        web.opened(wire)
+        await until(lambda: old.links)
+        async with worker(layer, epoch=2) as active:
+            await until(lambda: active.links)
+            await old.links[0].wire.send("over")
+            await old.links[0].wire.close(4000, "over")
+            await until(lambda: not any(s.connection._stream._unsent for s in old.side._each()))
+            await active.links[0].wire.send("active")
+            await until(lambda: wire.sent)
+            assert wire.sent == ["active"]
+            assert wire.closed_with is None
+
+
+async def test_a_worker_that_has_been_silent_is_asked_nothing(
+    layer: MemoryLayer, web: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(layer):
+        await until(lambda: web.has_worker)
+        monkeypatch.setattr(web_side, "AWAY", -1.0)
+        with pytest.raises(Unavailable):
+            await web.ask(WRITE)
+
+
+async def test_requests_wait_for_room_and_have_a_bound(
+    layer: MemoryLayer, web: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        monkeypatch.setattr(web_side, "_LIMITS", Limits(pending_writes=2))
+        layer.failing = True
+        link, numbers = web.opened(MemoryWire()), count()
+        while web.has_room:
+            link.received(said(f"{next(numbers)}") + " " * 100_000)
+        assert web._worker is not None
+        before = web._worker._stream.waiting
+        asking = [asyncio.create_task(web.ask(WRITE)) for _ in range(2)]
+        await asyncio.sleep(0)
+        assert web._worker._stream.waiting == before
+        with pytest.raises(WriteRefused) as refused:
+            await web.ask(WRITE)
+        assert refused.value.reason == "overloaded"
+        layer.failing = False
+        await asyncio.wait_for(asyncio.gather(*asking), 5)
+        assert node.port._entries
+        await web.ask(WRITE)
+
+
+async def test_who_resigns_closes_no_link_and_sends_nothing_more(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    wire = MemoryWire()
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        web.opened(wire)
+        await until(lambda: node.links)
+        node.side.resign()
+        await node.links[0].wire.send("over")
+        await node.links[0].wire.close(4000, "over")
+        # Answers go on, behind whatever was sent.
+        await web.ask(WRITE)
+        assert wire.sent == []
+        assert wire.closed_with is None
+
+
+async def test_who_sends_to_a_link_that_closes_does_not_wait_for_ever(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire(stuck=True))
+        await until(lambda: node.links)
+        assert isinstance(link, WebLink)
+        while not link.outbound.blocked:
+            link.outbound.send("x" * 50_000)
+        await web.ask(WRITE)
+        sending = asyncio.create_task(node.links[0].wire.send("a"))
+        await web.ask(WRITE)
+        assert not sending.done()
+        link.closed(1006)
+        await asyncio.wait_for(sending, 5)
+
+
+async def test_a_link_is_held_as_often_as_the_node_does_not_take_it(
+    layer: MemoryLayer, web: WebSide
+) -> None:
+    class Full(Link):
+        def __init__(self, wire: Wire, dialed: str | None, remote_is_loopback: bool) -> None:
+            super().__init__(wire, dialed, remote_is_loopback)
+            self.taken = asyncio.Event()
+
+        def received(self, data: str | bytes) -> bool:
+            super().received(data)
+            return "small" in str(data)
+
+        async def room(self) -> None:
+            await self.taken.wait()
+            self.taken.clear()
+
+    async with worker(layer) as node:
+        node.hub.link_type = Full
+        await until(lambda: web.has_worker)
+        link = web.opened(MemoryWire())
+        numbers = count()
+        for number in range(3):
+            link.received(said(f"large {number}"))
+            await until(lambda: not link.received(said(f"small {next(numbers)}")))
+            (there,) = node.links
+            assert isinstance(there, Full)
+            there.taken.set()
+            await asyncio.wait_for(link.room(), 5)

@@ -121,6 +121,19 @@ def test_what_is_not_acknowledged_is_sent_again_in_order() -> None:
     assert packets(ours, 3 * RESEND) == []
 
 
+def test_what_is_acknowledged_late_is_not_sent_again() -> None:
+    ours = end()
+    for item in (b"a", b"b"):
+        ours.write(item)
+        packets(ours)
+    ours.rewind(0.0)
+    ours.received(Packet("s", "reply", 0, 1), 0.0)
+    assert [packet.number for packet in packets(ours)] == [2]
+    ours.rewind(0.0)
+    ours.received(Packet("s", "reply", 0, 2), 0.0)
+    assert packets(ours) == []
+
+
 def test_what_comes_twice_or_out_of_order_is_dropped_and_counted() -> None:
     ours, theirs = end(), end()
     sent = []

@@ -191,3 +191,29 @@ async def test_an_idle_mirror_sees_that_its_epoch_is_over(
     await SharedView(redis, "p", 2).fill((), await world.reader.numbers())
     with pytest.raises(EpochOver):
         await asyncio.wait_for(running, 5)
+
+
+async def test_who_waits_for_what_is_being_shown_waits_until_it_is(
+    world: World, server: Valkey
+) -> None:
+    async with world.running():
+        with server.paused():
+            entry = world.hold("a")
+            first = asyncio.create_task(world.mirror.settled())
+            await until(lambda: world.mirror._writing is not None and not world.mirror._changed)
+            second = asyncio.create_task(world.mirror.settled())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not first.done()
+            assert not second.done()
+        await asyncio.wait_for(asyncio.gather(first, second), 5)
+        assert await world.reader.get("a") == entry
+
+
+async def test_all_who_wait_for_the_next_turn_are_told(world: World) -> None:
+    world.hold("a")
+    waiting = [asyncio.create_task(world.mirror.settled()) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with world.running():
+        await asyncio.wait_for(asyncio.gather(*waiting), 5)
+        assert await world.shown() == world.node.held

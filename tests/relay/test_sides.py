@@ -15,7 +15,7 @@ from gossip.core.config import Limits
 from gossip.core.errors import WriteRefused, WriteUnanswered
 from gossip.relay import connection, items, stream, web_side, worker_side
 from gossip.relay.edge import Edge
-from gossip.relay.layer import Layer
+from gossip.relay.layer import WHO, WORKERS, Layer
 from gossip.relay.stream import Packet
 from gossip.relay.web_side import WebLink, WebSide
 from gossip.relay.worker_side import WorkerSide
@@ -747,3 +747,14 @@ async def test_a_link_is_held_as_often_as_the_node_does_not_take_it(
             assert isinstance(there, Full)
             there.taken.set()
             await asyncio.wait_for(link.room(), 5)
+
+
+async def test_a_worker_that_stopped_is_not_found_again(layer: MemoryLayer, web: WebSide) -> None:
+    async with worker(layer) as node:
+        await until(lambda: web.has_worker)
+        await node.side.stop()
+        await until(lambda: not web.has_worker)
+        await Layer(layer).tell(WORKERS, WHO, b"")
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert not web.has_worker

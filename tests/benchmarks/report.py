@@ -60,6 +60,9 @@ draw the key, or at the next fetch: until then nobody but that peer knows.
 - **Frames, entries**: made before the clock starts, sent from a socket as fast as the node reads, \
 until the node's counter says that all were applied. Processor time is that of the whole node, \
 writing behind included.
+- **One node in several processes**: a Redis-compatible server of its own, everything on this \
+machine. Processor time is that of all its processes, the server included. Aims are those of five \
+embedded nodes, twice. The write after `kill -9` is tried again and again at one web process.
 - **Longest answer**: asked every few milliseconds while another process sends 40,000 frames.
 - **100,000 keys**: another process asks for `/gossip/health` every few milliseconds meanwhile; \
 the longest answer is what the event loop was held for, and a wait for one of two busy cores.

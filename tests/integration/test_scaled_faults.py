@@ -6,7 +6,7 @@ from functools import partial
 from typing import Self
 
 from tests.support.client import Client
-from tests.support.faults import Load, audited, standing_by, written_to
+from tests.support.faults import Load, audited, database_held, standing_by, written_to
 from tests.support.process import free_ports
 from tests.support.proxy import Network, Trouble
 from tests.support.scaled import Mixed, Worker
@@ -49,7 +49,9 @@ def test_a_worker_that_stops_hands_over_and_does_not_leave(mixed: Mixed) -> None
 def test_a_worker_that_was_paused_beyond_its_lease_ends(mixed: Mixed) -> None:
     with audited(mixed), written_to(mixed) as load:
         active = mixed.scaled.active
-        active.pause()
+        with database_held(mixed):
+            # It waits for the database now, at most: in a transaction it would hold it.
+            active.pause()
         mixed.scaled.wait_for_active(active)
         load.wait_for_more()
         active.resume()

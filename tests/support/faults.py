@@ -108,6 +108,16 @@ def audited(mixed: Mixed) -> Iterator[None]:
 
 
 @contextmanager
+def database_held(mixed: Mixed) -> Iterator[None]:
+    """Meanwhile nobody else has a transaction open that writes."""
+    with closing(journal(mixed)) as database:
+        database.isolation_level = None
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
+
+
+@contextmanager
 def standing_by(mixed: Mixed, worker: Worker) -> Iterator[None]:
     """Have this worker in the place of the standby, ready to take over."""
     workers = mixed.scaled.workers

@@ -178,7 +178,10 @@ class Mixed:
         if not self.scaled.redis.is_running:
             self.scaled.redis.start()
         for process in (*self.scaled.workers, *self.scaled.web, *self.embedded):
-            if not process.is_running:
+            if process.is_running:
+                # A test that failed may have left it paused.
+                process.resume()
+            else:
                 process.start()
         self.scaled.wait_ready()
         for node in self.embedded:

@@ -151,6 +151,8 @@ class Proxy:
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link((writer.get_extra_info("peername")[1], self.port))
         link.writers.append(writer)
+        # Before it is counted: who sees it counted may end it, and its dialer is not found then.
+        link.lost = bool(self._cut_off) and link.is_dialed_by(self._cut_off)
         self.links[link] = None
         try:
             await self._join(link, reader, writer)
@@ -165,9 +167,8 @@ class Proxy:
     async def _join(
         self, link: Link, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        if self._cut_off and link.is_dialed_by(self._cut_off):
+        if link.lost:
             # No answer, and no refusal either, until the dialer gives up.
-            link.lost = True
             while await reader.read(CHUNK):
                 pass
             return

@@ -5,7 +5,7 @@ Whoever serves the node's port walks a `Launch` through its life (`gossip.runtim
 
 import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 from random import Random
 
@@ -20,7 +20,7 @@ from gossip.core.node import Node
 from gossip.runtime.engine import Engine, Parts
 from gossip.runtime.ports import Committed, Failed
 from gossip.stores.directory import prepare_directory
-from gossip.stores.identity import resolve
+from gossip.stores.identity import Identity, resolve
 from gossip.stores.journal import BOUND, DatabaseJournal
 from gossip.stores.loading import Life, begin_life, load_entries, load_peers
 from gossip.stores.lock import EngineLock
@@ -106,20 +106,33 @@ def prepare(settings: NodeSettings) -> Engine:
     with ExitStack() as held:
         lock.acquire(settings.port)
         held.callback(lock.release)
-        prepare_database()
-        if settings.superuser is not None:
-            make_first_user(FirstUser(*settings.superuser))
-        engine = Engine(_parts(settings, lock))
+        prepare_tables(settings)
+        identity = identify(settings)
+        config = settings.core(identity.node_id, identity.public_key)
+        engine = Engine(parts(settings, config, Database(config), release=lock.release))
         held.pop_all()
     return engine
 
 
-def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
+def identify(settings: NodeSettings) -> Identity:
+    """Who this node is; made up and kept at its first start. Holding the data directory's lock."""
     identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
-    config = settings.core(identity.node_id, identity.public_key)
-    database = Database(config)
-    resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
     _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
+    return identity
+
+
+def prepare_tables(settings: NodeSettings) -> None:
+    """Bring the tables up to date, with the first user in them where the settings name one."""
+    prepare_database()
+    if settings.superuser is not None:
+        make_first_user(FirstUser(*settings.superuser))
+
+
+def parts(
+    settings: NodeSettings, config: Config, database: "Database", *, release: Callable[[], None]
+) -> Parts:
+    """What the engine of this node is made of. `release` is called once it has finished."""
+    resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
     return Parts(
         config=config,
         node=Node(config, Random()),  # noqa: S311  # seeds jitter and message ids, no secret
@@ -127,7 +140,7 @@ def _parts(settings: NodeSettings, lock: EngineLock) -> Parts:
         journal=database.journal,
         dialer=WebsocketDialer(resolver),
         fetcher=HttpFetcher(resolver),
-        release=lock.release,
+        release=release,
         backlog_bound=BOUND,
     )
 

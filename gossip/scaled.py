@@ -11,7 +11,6 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from random import Random
 from time import monotonic
 from typing import Final
 
@@ -21,33 +20,27 @@ from django.db import Error as DatabaseFailure
 from django.db import connections
 from redis.asyncio import Redis
 
-from gossip.admin.first_user import FirstUser, make_first_user
 from gossip.conf import NodeSettings
 from gossip.core.config import Config
 from gossip.core.errors import ConfigurationError, GossipError
-from gossip.core.node import Node
-from gossip.launch import Database
+from gossip.launch import Database, identify, parts, prepare_tables
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer, LayerFailed
+from gossip.relay.outage import Outage
 from gossip.relay.shared_port import SharedPort
 from gossip.relay.web_side import NO_WORKER, WebSide
 from gossip.relay.worker import Worker
 from gossip.runtime import serving
-from gossip.runtime.engine import Engine, Parts
+from gossip.runtime.engine import Engine
 from gossip.runtime.ports import Hub, NodePort, TakenOver, Unavailable
 from gossip.runtime.tasks import cancel
 from gossip.stores.directory import prepare_directory
-from gossip.stores.identity import Identity, resolve
-from gossip.stores.journal import BOUND
+from gossip.stores.identity import Identity
 from gossip.stores.lease import Lease
 from gossip.stores.lock import EngineLock
-from gossip.stores.migrating import prepare_database
 from gossip.stores.redis_client import ViewUnavailable, layer_host, open_redis
 from gossip.stores.rows import stored_epoch
 from gossip.stores.view import SharedView, ViewReader
-from gossip.transport.client import WebsocketDialer
-from gossip.transport.fetcher import HttpFetcher
-from gossip.transport.resolver import Resolver
 
 WAIT_FOR_WORKER: Final = 2.0
 """Seconds that a web process waits for its worker before it takes requests."""
@@ -105,12 +98,12 @@ class WebLaunch:
 
         Where it does not come, for want of a worker or of Redis, the process serves without it.
         """
-        redis = await self._held.enter_async_context(open_redis(_url(self._settings)))
-        layer = await self._held.enter_async_context(_layer(self._settings))
         settings = self._settings
+        redis = await self._held.enter_async_context(open_redis(_url(settings)))
+        layer = await self._held.enter_async_context(_layer(settings))
         edge = Edge(settings.max_message_history, settings.cleanup_timeout / 1000)
         self._side = WebSide(layer, edge)
-        self._port = SharedPort(ViewReader(redis, self._settings.redis_prefix), self._side)
+        self._port = SharedPort(ViewReader(redis, settings.redis_prefix), self._side)
         self._listening = asyncio.create_task(self._side.run())
         with suppress(Unavailable):
             await self._find_worker(WAIT_FOR_WORKER)
@@ -184,7 +177,7 @@ class WorkerLaunch:
         self._held = AsyncExitStack()
         self._database: _Contended | None = None
         self._engine: Engine | None = None
-        self._asking = _Asking()
+        self._outage = Outage("lease")
         self._lease: Lease | None = None
         self._worker: Worker | None = None
         self._working: asyncio.Task[None] | None = None
@@ -207,7 +200,7 @@ class WorkerLaunch:
             term=settings.lease_term / 1000,
         )
         await self._stand_by(self._lease)
-        keeping = asyncio.create_task(_keep(self._lease, self._asking))
+        keeping = asyncio.create_task(_keep(self._lease, self._outage))
         try:
             await self._take_over(identity, redis, layer, self._lease)
         finally:
@@ -249,42 +242,31 @@ class WorkerLaunch:
         await self._held.aclose()
 
     async def _stand_by(self, lease: Lease) -> None:
-        ours, told = await self._asking.answer(lease.acquire()), False
+        ours, told = await _is_ours(lease.acquire(), self._outage), False
         while not ours:
             if not told:
                 _log.info("standing_by")
                 told = True
             await asyncio.sleep(POLL)
-            ours = await self._asking.answer(lease.try_acquire())
+            ours = await _is_ours(lease.try_acquire(), self._outage)
         _log.info("lease_taken")
 
     async def _take_over(
         self, identity: Identity, redis: Redis, layer: Layer, lease: Lease
     ) -> None:
         settings = self._settings
-        await asyncio.to_thread(_prepare_tables, settings)
+        await asyncio.to_thread(prepare_tables, settings)
         config = settings.core(identity.node_id, identity.public_key)
         self._database = database = _Contended(config)
-        node = Node(config, Random())  # noqa: S311  # as in `launch`
-        resolver = Resolver(allow=settings.dial_allow, deny=settings.dial_deny)
-        self._engine = engine = Engine(
-            Parts(
-                config=config,
-                node=node,
-                past=database,
-                journal=database.journal,
-                dialer=WebsocketDialer(resolver),
-                fetcher=HttpFetcher(resolver),
-                release=lambda: None,
-                backlog_bound=BOUND,
-            )
-        )
+        # `finish` lets go of the directory: it may come before there is an engine.
+        made = parts(settings, config, database, release=lambda: None)
+        self._engine = engine = Engine(made)
         await engine.prepare()
         epoch = database.epoch
         _log.info("taking_over", epoch=epoch)
         self._worker = Worker(
             engine,
-            node,
+            made.node,
             epoch,
             layer=layer,
             view=SharedView(redis, settings.redis_prefix, epoch),
@@ -365,15 +347,7 @@ def _settle(settings: NodeSettings, held: AsyncExitStack) -> Identity:
     lock = EngineLock(settings.data_dir)
     lock.acquire(settings.port, shared=True)
     held.callback(lock.release)
-    identity = resolve(settings.node_id, settings.node_state_file, settings.data_dir)
-    _log.info("node", node_id=identity.node_id, id_from=identity.source, pid=os.getpid())
-    return identity
-
-
-def _prepare_tables(settings: NodeSettings) -> None:
-    prepare_database()
-    if settings.superuser is not None:
-        make_first_user(FirstUser(*settings.superuser))
+    return identify(settings)
 
 
 async def _epoch_holds(epoch: int) -> bool:
@@ -393,32 +367,22 @@ def _stored_epoch() -> int | None:
         connections["default"].close()
 
 
-class _Asking:
-    """Asks Redis for a lease, and tells once when it does not answer."""
-
-    def __init__(self) -> None:
-        self._failing = False
-
-    async def answer(self, asking: Awaitable[bool]) -> bool:
-        """What Redis says; False where it says nothing."""
-        try:
-            ours = await asking
-        except ViewUnavailable as error:
-            if not self._failing:
-                self._failing = True
-                _log.warning("lease_failing", detail=str(error))
-            return False
-        if self._failing:
-            self._failing = False
-            _log.info("lease_recovered")
-        return ours
-
-
-async def _keep(lease: Lease, asking: _Asking) -> None:
+async def _keep(lease: Lease, outage: Outage) -> None:
     """Keep the lease while the state is loaded."""
     while True:
         await asyncio.sleep(POLL)
-        await asking.answer(lease.acquire())
+        await _is_ours(lease.acquire(), outage)
+
+
+async def _is_ours(asking: Awaitable[bool], outage: Outage) -> bool:
+    """What Redis says of the lease; False where it says nothing."""
+    try:
+        ours = await asking
+    except ViewUnavailable as error:
+        outage.begin(error)
+        return False
+    outage.end()
+    return ours
 
 
 def _tell_why(task: asyncio.Task[None]) -> None:

@@ -12,8 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-import structlog
-
+from gossip.relay.outage import Outage
 from gossip.runtime.ports import TakenOver
 from gossip.runtime.tasks import cancel
 from gossip.stores.lease import Lease
@@ -23,8 +22,6 @@ RENEWALS: Final = 6
 """Renewals in the term of a lease."""
 TRUSTED: Final = 3
 """A lease is trusted without a look for its term divided by this."""
-
-_log = structlog.get_logger("gossip")
 
 
 class Duty:
@@ -49,7 +46,7 @@ class Duty:
         self._clock = clock
         self._confirmed = clock()
         self._renewing: asyncio.Task[None] | None = None
-        self._failing = False
+        self._outage = Outage("lease")
         self._slow = False
         """Whether a renewal was late by the time that it was answered."""
         self._over: TakenOver | None = None
@@ -72,7 +69,7 @@ class Duty:
         """
         if self._over is not None:
             raise self._over
-        await (self._ask_database() if self._failing or self._slow else self._renew())
+        await (self._ask_database() if self._outage.lasts or self._slow else self._renew())
 
     async def run(self) -> None:
         """Renew the lease and publish the report, until cancelled. Raises `TakenOver`."""
@@ -94,10 +91,10 @@ class Duty:
         try:
             held = await self._lease.renew(await self._report(), self._epoch)
         except ViewUnavailable as error:
-            self._note_failure(error)
+            self._outage.begin(error)
             await self._ask_database()
             return
-        self._note_recovery()
+        self._outage.end()
         self._note(asked, held=held)
         self._slow = self.late
 
@@ -115,13 +112,3 @@ class Duty:
         if self._over is not None:
             raise self._over
         self._confirmed = max(self._confirmed, asked)
-
-    def _note_failure(self, error: ViewUnavailable) -> None:
-        if not self._failing:
-            self._failing = True
-            _log.warning("lease_failing", detail=str(error))
-
-    def _note_recovery(self) -> None:
-        if self._failing:
-            self._failing = False
-            _log.info("lease_recovered")

@@ -44,7 +44,7 @@ class Opened(Item, frozen=True):
 
     link: int
     remote_is_loopback: bool
-    join: "Frame | None" = None
+    join: Frame | None = None
     """The last `join` that came on it, told again to a worker that has not seen it."""
 
 
@@ -52,7 +52,7 @@ class Received(Item, frozen=True):
     """One frame from a peer."""
 
     link: int
-    frame: "Frame"
+    frame: Frame
 
 
 class Stopped(Item, frozen=True):
@@ -115,9 +115,9 @@ Request: TypeAlias = Write | DropAside | Forget
 
 
 class Send(Item, frozen=True):
-    """One frame for these links."""
+    """One frame for a peer."""
 
-    links: tuple[int, ...]
+    link: int
     frame: str
 
 

@@ -37,7 +37,7 @@ class SharedPort:
 
     @property
     def ready(self) -> bool:
-        return self._side.has_worker and self._side.silent_for <= AWAY
+        return self._side.worker_answers
 
     @property
     def stale_for(self) -> float:

@@ -119,6 +119,11 @@ class WebSide:
         """Whether a worker is there that hears us."""
         return self._worker is not None
 
+    @property
+    def worker_answers(self) -> bool:
+        """Whether it also said something of late: it may be asked."""
+        return self.has_worker and self.silent_for <= AWAY
+
     async def wait_for_worker(self) -> None:
         """Return once there is one; at once where there is."""
         await self._found_one.wait()
@@ -150,7 +155,8 @@ class WebSide:
         Raises `Unavailable` where there is no worker, `WriteUnanswered` where it was lost on the
         way, and `WriteRefused`.
         """
-        if (worker := self._worker) is None or self.silent_for > AWAY:
+        worker = self._worker
+        if worker is None or not self.worker_answers:
             raise Unavailable(NO_WORKER)
         if len(self._asked) >= _LIMITS.pending_writes:
             raise WriteRefused("overloaded", "too many writes are under way")
@@ -273,9 +279,8 @@ class WebSide:
         self._handlers[type(decoded)](decoded)
 
     def _send(self, item: items.Send) -> None:
-        for number in item.links:
-            if (link := self._links.get(number)) is not None:
-                link.outbound.send(item.frame)
+        if (link := self._links.get(item.link)) is not None:
+            link.outbound.send(item.frame)
 
     def _close(self, item: items.Close) -> None:
         if (link := self._links.get(item.link)) is not None:

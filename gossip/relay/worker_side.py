@@ -359,7 +359,7 @@ class RelayedWire:
         """Send one frame; waits while too much of this link, or of all of them, waits."""
         if self._lost:
             return
-        self._session.write(items.Send((self._number,), frame))
+        self._session.write(items.Send(self._number, frame))
         while self._blocked and not self._lost:
             self._moved.clear()
             await self._moved.wait()

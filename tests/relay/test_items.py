@@ -75,9 +75,7 @@ def test_changes_come_back_whole_and_in_order() -> None:
     assert list(items.told(told)) == changes
 
 
-@pytest.mark.parametrize(
-    "item", [items.Send((1,), "a"), items.Close(1, 4000, ""), items.Answered(1)]
-)
+@pytest.mark.parametrize("item", [items.Send(1, "a"), items.Close(1, 4000, ""), items.Answered(1)])
 def test_a_worker_takes_nothing_that_only_a_web_process_does(item: items.Item) -> None:
     with pytest.raises(msgspec.ValidationError):
         items.decode_for_worker(items.encode(item))

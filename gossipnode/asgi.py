@@ -49,7 +49,7 @@ def _lifecycle() -> Lifecycle:
     if settings.GOSSIP.redis_url is None:
         return Launch(settings.GOSSIP)
     # Redis and the layer, which a node of one process has no use for.
-    from gossip.scaled import WebLaunch
+    from gossip.scaled.web import WebLaunch
 
     return WebLaunch(settings.GOSSIP)
 

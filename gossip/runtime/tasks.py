@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 
+from gossip.core.errors import GossipError
+
 END_WITHIN = 0.3
 """Seconds: part of the five in which a node stops."""
 
@@ -18,6 +20,15 @@ _log = structlog.get_logger("gossip")
 def report_failure(task: asyncio.Task[None]) -> None:
     """Log the bug of ours that ended a task which nobody waits for."""
     if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("task_failed", task=task.get_name(), exc_info=error)
+
+
+def raise_failure(task: asyncio.Task[None]) -> None:
+    """Raise what ended it where that is for the operator; log a bug of ours."""
+    error = None if task.cancelled() or not task.done() else task.exception()
+    if isinstance(error, GossipError):
+        raise error
+    if error is not None:
         _log.error("task_failed", task=task.get_name(), exc_info=error)
 
 

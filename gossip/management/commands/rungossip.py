@@ -80,7 +80,7 @@ def _redis_of_our_own() -> AbstractAsyncContextManager[None]:
 
 def _work(beside: AbstractAsyncContextManager[None] | None) -> int:
     from gossip.runtime import alone, logs
-    from gossip.scaled import WorkerLaunch
+    from gossip.scaled.worker import WorkerLaunch
 
     if settings.GOSSIP.redis_url is None:
         raise ConfigurationError(

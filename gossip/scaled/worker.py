@@ -1,51 +1,39 @@
-"""Puts the processes of a scaled node together: web processes, and workers of which one is active.
-
-Both are a `Lifecycle`: a web process for the server that serves its port, a worker for
-`gossip.runtime.alone`. Other programs use the node while they are `attached`.
-"""
+"""The life of a worker: of several, one is active and the others stand by."""
 
 import asyncio
 import os
 import secrets
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import AsyncExitStack, suppress
 from time import monotonic
 from typing import Final
 
 import structlog
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import Error as DatabaseFailure
 from django.db import connections
 from redis.asyncio import Redis
 
 from gossip.conf import NodeSettings
 from gossip.core.config import Config
-from gossip.core.errors import ConfigurationError, GossipError
+from gossip.core.errors import ConfigurationError
 from gossip.launch import Database, identify, parts, prepare_tables
-from gossip.relay.edge import Edge
-from gossip.relay.layer import Layer, LayerFailed
+from gossip.relay.layer import Layer
 from gossip.relay.outage import Outage
-from gossip.relay.shared_port import SharedPort
-from gossip.relay.web_side import NO_WORKER, WebSide
 from gossip.relay.worker import Worker
-from gossip.runtime import serving
 from gossip.runtime.engine import Engine
-from gossip.runtime.ports import Hub, NodePort, TakenOver, Unavailable
-from gossip.runtime.tasks import cancel
+from gossip.runtime.ports import TakenOver
+from gossip.runtime.tasks import cancel, raise_failure
+from gossip.scaled.connections import connected
 from gossip.stores.directory import prepare_directory
 from gossip.stores.identity import Identity
 from gossip.stores.lease import Lease
 from gossip.stores.lock import EngineLock
-from gossip.stores.redis_client import ViewUnavailable, layer_host, open_redis
+from gossip.stores.redis_client import ViewUnavailable
 from gossip.stores.rows import stored_epoch
-from gossip.stores.view import SharedView, ViewReader
+from gossip.stores.view import SharedView
 
-WAIT_FOR_WORKER: Final = 2.0
-"""Seconds that a web process waits for its worker before it takes requests."""
-FIND_WITHIN: Final = 5.0
-"""Seconds to find a worker, which says at once that it is there."""
 POLL: Final = 0.25
 """Seconds from one look of a standby at the lease to the next."""
 
@@ -56,117 +44,6 @@ CONTEND_FOR: Final = 60.0
 """Seconds that a worker which takes over waits for a database that another one holds."""
 
 _log = structlog.get_logger("gossip")
-
-
-@contextmanager
-def attached(settings: NodeSettings, *, within: float = FIND_WITHIN) -> Iterator[None]:
-    """Let `gossip.services` of this process ask the node: for programs that serve nothing.
-
-        with attached(settings.GOSSIP):
-            services.set("jobs/last", job.id)
-
-    A thread runs what asks. Raises `ConfigurationError`, and `Unavailable` where no worker is found
-    `within` seconds.
-    """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="gossip", daemon=True)
-    thread.start()
-    launch = WebLaunch(settings)
-    try:
-        asyncio.run_coroutine_threadsafe(launch.attach(within), loop).result()
-        yield
-    finally:
-        asyncio.run_coroutine_threadsafe(launch.finish(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
-
-
-class WebLaunch:
-    """The life of a web process: a `Lifecycle`, and what `gossip.runtime.serving` finds."""
-
-    def __init__(self, settings: NodeSettings) -> None:
-        self._settings = settings
-        self._held = AsyncExitStack()
-        self._reasons: dict[str, None] = {}
-        self._port: SharedPort | None = None
-        self._side: WebSide | None = None
-        self._listening: asyncio.Task[None] | None = None
-
-    async def prepare(self) -> None:
-        """Make ready, and wait a moment for the worker: who comes first should not be refused.
-
-        Where it does not come, for want of a worker or of Redis, the process serves without it.
-        """
-        settings = self._settings
-        redis = await self._held.enter_async_context(open_redis(_url(settings)))
-        layer = await self._held.enter_async_context(_layer(settings))
-        edge = Edge(settings.max_message_history, settings.cleanup_timeout / 1000)
-        self._side = WebSide(layer, edge)
-        self._port = SharedPort(ViewReader(redis, settings.redis_prefix), self._side)
-        self._listening = asyncio.create_task(self._side.run())
-        with suppress(Unavailable):
-            await self._find_worker(WAIT_FOR_WORKER)
-
-    async def begin(self) -> None:
-        """The port is bound."""
-        serving.register(self)
-
-    async def attach(self, within: float) -> None:
-        """Prepare and begin at once, with a worker. Raises `Unavailable`."""
-        await self.prepare()
-        await self.begin()
-        await self._find_worker(within)
-
-    async def _find_worker(self, within: float) -> None:
-        try:
-            async with asyncio.timeout(within):
-                await self._prepared.wait_for_worker()
-        except TimeoutError:
-            raise Unavailable(NO_WORKER) from None
-
-    async def wait_failed(self) -> None:
-        """Return when this process cannot go on."""
-        if self._listening is not None:
-            await asyncio.wait((self._listening,))
-            _tell_why(self._listening)
-
-    async def finish(self) -> None:
-        """Tell the worker that the links close, and let go of everything. From any state."""
-        serving.unregister(self)
-        if self._side is not None:
-            await self._side.stop()
-        if self._listening is not None:
-            await cancel(self._listening)
-        await self._held.aclose()
-
-    @property
-    def port(self) -> NodePort:
-        """What services ask. Once prepared."""
-        if self._port is None:
-            raise RuntimeError("the web process is not prepared")
-        return self._port
-
-    @property
-    def hub(self) -> Hub:
-        """Where transports bring their connections. Once prepared."""
-        return self._prepared
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """What is wrong around the node, for people."""
-        away = () if self._prepared.has_worker else (f"worker: {NO_WORKER}",)
-        return (*self._reasons, *away)
-
-    def add_reason(self, reason: str) -> None:
-        """Have health name something that will not change while the process lives."""
-        self._reasons[reason] = None
-
-    @property
-    def _prepared(self) -> WebSide:
-        if self._side is None:
-            raise RuntimeError("the web process is not prepared")
-        return self._side
 
 
 class WorkerLaunch:
@@ -189,8 +66,7 @@ class WorkerLaunch:
         """
         settings = self._settings
         identity = await asyncio.to_thread(_settle, settings, self._held)
-        redis = await self._held.enter_async_context(open_redis(_url(settings)))
-        layer = await self._held.enter_async_context(_layer(settings))
+        redis, layer = await self._held.enter_async_context(connected(settings))
         owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._lease = Lease(
             redis,
@@ -211,7 +87,7 @@ class WorkerLaunch:
         if self._engine is None or self._worker is None:
             raise RuntimeError("the worker is not prepared")
         await self._engine.begin()
-        self._working = asyncio.create_task(self._worker.run())
+        self._working = asyncio.create_task(self._worker.run(), name="relay")
 
     async def wait_failed(self) -> None:
         """Return when the node cannot go on. Raises `TakenOver` where another runs it."""
@@ -221,7 +97,7 @@ class WorkerLaunch:
         try:
             await asyncio.wait((failing, self._working), return_when=asyncio.FIRST_COMPLETED)
             for task in (failing, self._working):
-                _tell_why(task)
+                raise_failure(task)
         finally:
             failing.cancel()
 
@@ -322,25 +198,6 @@ class _Contended(Database):
                 self._given_up.wait(POLL)
 
 
-def _url(settings: NodeSettings) -> str:
-    if settings.redis_url is None:
-        raise ConfigurationError(
-            "GOSSIP_REDIS_URL is not set: it is what makes a node several processes"
-        )
-    return settings.redis_url
-
-
-@asynccontextmanager
-async def _layer(settings: NodeSettings) -> AsyncIterator[Layer]:
-    backend = RedisPubSubChannelLayer(
-        hosts=[layer_host(_url(settings))], prefix=settings.redis_prefix
-    )
-    layer = Layer(backend)
-    yield layer
-    with suppress(LayerFailed):
-        await layer.close()
-
-
 def _settle(settings: NodeSettings, held: AsyncExitStack) -> Identity:
     """Take the data directory, which workers share; who this node is."""
     prepare_directory(settings.data_dir)
@@ -383,12 +240,3 @@ async def _is_ours(asking: Awaitable[bool], outage: Outage) -> bool:
         return False
     outage.end()
     return ours
-
-
-def _tell_why(task: asyncio.Task[None]) -> None:
-    """Raise what ended it where that is for the operator; log a bug of ours."""
-    error = None if task.cancelled() or not task.done() else task.exception()
-    if isinstance(error, GossipError):
-        raise error
-    if error is not None:
-        _log.error("relay_failed", exc_info=error)

@@ -44,7 +44,7 @@ format: venv-dev ## Format, and repair what lint can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: venv-dev ## Measure, and write docs/benchmarks.md
+bench: venv-dev ## Measure, resuming, and write docs/benchmarks.md
 	@$(CLEAN) $(BIN)/python -m tests.benchmarks --write docs/benchmarks.md
 
 SOAK_SECONDS ?= 1200

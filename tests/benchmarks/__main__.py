@@ -1,6 +1,7 @@
 """Measure: `python -m tests.benchmarks [case …] [--runs 3] [--write docs/benchmarks.md]`.
 
-The table goes to standard output, progress to standard error.
+With `--write` every run is kept in a file until the report is written: what was interrupted goes on
+where it was. The table goes to standard output, progress to standard error.
 """
 
 import argparse
@@ -27,9 +28,12 @@ from tests.benchmarks import (
     spreading,
     throughput,
 )
+from tests.benchmarks.record import Record
 from tests.soak.record import read
+from tests.support.revision import ROOT
 
 RUNS = 3
+KEPT = ROOT / ".benchmarks.jsonl"
 CASES: dict[str, Callable[[], dict[str, float]]] = (
     spreading.CASES
     | failures.CASES
@@ -56,23 +60,31 @@ def main() -> None:
         parser.error(f"--write needs all cases and at least {RUNS} runs")
     names = options.cases or list(CASES)
     described = machine.describe()
-    figures = measure(names, options.runs)
+    record = Record(KEPT) if options.write else None
+    figures = measure(names, options.runs, record)
     print(described)
     print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
         options.write.write_text(report.document(figures, described, sizes.read(), read()))
+    if record is not None:
+        record.clear()
 
 
-def measure(names: list[str], runs: int) -> dict[str, list[float]]:
-    """Every figure of these cases, one value for each run."""
+def measure(names: list[str], runs: int, record: Record | None = None) -> dict[str, list[float]]:
+    """Every figure of these cases, one value for each run; those on record are not run again."""
     figures: dict[str, list[float]] = defaultdict(list)
     for name in names:
-        for run in range(runs):
+        done = [] if record is None else record.runs(name)[:runs]
+        for run in range(len(done), runs):
             began = time.monotonic()
-            for figure, value in CASES[name]().items():
-                figures[figure].append(value)
+            done.append(CASES[name]())
+            if record is not None:
+                record.add(name, done[-1])
             seconds = time.monotonic() - began
             print(f"{name}, run {run + 1} of {runs}: {seconds:.0f} s", file=sys.stderr, flush=True)
+        for measured in done:
+            for figure, value in measured.items():
+                figures[figure].append(value)
     return figures
 
 

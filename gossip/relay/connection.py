@@ -4,8 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from time import monotonic
 
-import structlog
-
 from gossip.relay.stream import Packet, Stream
 from gossip.runtime.tasks import report_failure
 from gossip.runtime.vitals import LayerCounts
@@ -18,8 +16,6 @@ PAUSE = 0.1
 
 Transmit = Callable[[Packet], Awaitable[None]]
 """Sends a packet to the other end. Raises `OSError` where the layer fails."""
-
-_log = structlog.get_logger("gossip")
 
 
 class Connection:
@@ -38,7 +34,7 @@ class Connection:
         ended: Callable[[], None],
         roomy: Callable[[], None] = lambda: None,
     ) -> None:
-        self.failures = 0
+        self._failures = 0
         """How often the layer refused a packet."""
         self.open = True
         """Whether what is written may still arrive."""
@@ -64,7 +60,7 @@ class Connection:
     @property
     def counts(self) -> LayerCounts:
         """What the layer did to this end."""
-        return LayerCounts(self._stream.resent, self._stream.dropped, self.failures)
+        return LayerCounts(self._stream.resent, self._stream.dropped, self._failures)
 
     @property
     def full(self) -> bool:
@@ -114,8 +110,8 @@ class Connection:
                 continue
             try:
                 await self._transmit(packet)
-            except OSError as error:
-                self._note_failure(error)
+            except OSError:
+                self._failures += 1
                 await asyncio.sleep(PAUSE)
                 self._stream.rewind(monotonic())
 
@@ -124,11 +120,6 @@ class Connection:
         await self._wake.wait()
         self._wake.clear()
         timer.cancel()
-
-    def _note_failure(self, error: OSError) -> None:
-        self.failures += 1
-        if self.failures == 1:
-            _log.warning("layer_failing", detail=str(error))
 
     def _pump_ended(self, task: asyncio.Task[None]) -> None:
         self.open = False

@@ -1,7 +1,7 @@
 """The channel layer as web processes and the worker use it: channels, one group, named messages.
 
 Whatever a layer does not deliver is lost: `Stream` makes up for it. A layer that says that it fails
-raises `LayerFailed`.
+raises `LayerFailed`, and it is said here, once.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ import structlog
 from channels.exceptions import ChannelFull
 from redis.exceptions import RedisError
 
+from gossip.relay.outage import Outage
 from gossip.relay.stream import Packet
 
 WEB_PROCESSES: Final = "web"
@@ -59,25 +60,30 @@ class LayerFailed(OSError):
     """The layer did not take a message, or cannot be listened to."""
 
 
+class _Unreadable(ValueError):
+    """What came is not a message of ours."""
+
+
 class Layer:
     """Sends bytes to channels and to everybody in a group, and listens."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
+        self._outage = Outage("layer")
 
     async def new_channel(self) -> str:
         """Make a channel of our own, that what is sent to from now on waits in."""
-        with _failing():
+        with self._failing():
             return await self._backend.new_channel()
 
     async def join(self, group: str, channel: str) -> None:
         """Have what is told to the group come to this channel as well."""
-        with _failing():
+        with self._failing():
             await self._backend.group_add(group, channel)
 
     async def send(self, channel: str, kind: str, body: bytes) -> None:
         """Send to one channel."""
-        with _failing():
+        with self._failing():
             await self._backend.send(channel, {"type": kind, "body": body})
 
     async def transmit(self, channel: str, packet: Packet) -> None:
@@ -86,12 +92,12 @@ class Layer:
 
     async def tell(self, group: str, kind: str, body: bytes) -> None:
         """Send to all channels of a group."""
-        with _failing():
+        with self._failing():
             await self._backend.group_send(group, {"type": kind, "body": body})
 
     async def close(self) -> None:
         """Close its connections."""
-        with _failing():
+        with self._failing():
             await self._backend.flush()
 
     async def listen(self, channel: str, handlers: Mapping[str, Callable[[bytes], None]]) -> None:
@@ -101,24 +107,36 @@ class Layer:
         """
         while True:
             try:
-                with _failing():
-                    message = await self._backend.receive(channel)
-            except LayerFailed as error:
-                _log.warning("layer_failing", detail=str(error))
+                kind, body = await self._receive(channel)
+                if (handler := handlers.get(kind)) is not None:
+                    handler(body)
+            except LayerFailed:
                 await asyncio.sleep(RETRY)
-                continue
-            if (handler := handlers.get(message["type"])) is not None:
-                try:
-                    handler(message["body"])
-                except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    _log.error("relay_broken", kind=message["type"], detail=str(error))
+            except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+                _log.error("relay_broken", detail=str(error))
 
+    async def _receive(self, channel: str) -> tuple[str, bytes]:
+        with self._failing():
+            try:
+                message = await self._backend.receive(channel)
+            except ValueError as error:
+                # Of the layer's own decoding: somebody else writes to our channels.
+                raise _Unreadable(str(error)) from error
+        try:
+            return msgspec.convert((message["type"], message["body"]), tuple[str, bytes])
+        except (TypeError, LookupError, msgspec.ValidationError):
+            raise _Unreadable("no message of ours") from None
 
-@contextmanager
-def _failing() -> Iterator[None]:
-    try:
-        yield
-    except ChannelFull:
-        raise LayerFailed("the channel is full") from None
-    except (RedisError, OSError) as error:
-        raise LayerFailed(str(error) or type(error).__name__) from error
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except ChannelFull:
+            raise self._failed(LayerFailed("the channel is full")) from None
+        except (RedisError, OSError) as error:
+            raise self._failed(LayerFailed(str(error) or type(error).__name__)) from error
+        self._outage.end()
+
+    def _failed(self, error: LayerFailed) -> LayerFailed:
+        self._outage.begin(error)
+        return error

@@ -15,9 +15,9 @@ from typing import Final, Protocol
 import structlog
 
 from gossip.core.entries import Entry
-from gossip.core.errors import GossipError
 from gossip.core.events import Instant
 from gossip.core.stats import Overview
+from gossip.relay.outage import Outage
 from gossip.runtime.timers import instant
 from gossip.stores.redis_client import ViewUnavailable
 from gossip.stores.view import Numbers, SharedView, ViewLost
@@ -52,7 +52,7 @@ class ViewMirror:
         """Done once the view shows what is being written."""
         self._waiting: asyncio.Future[None] | None = None
         """Done once it shows what waits."""
-        self._failing = False
+        self._outage = Outage("view")
 
     def entry(self, entry: Entry) -> None:
         """This is what its key holds now."""
@@ -99,10 +99,10 @@ class ViewMirror:
             try:
                 await self._write(changed)
             except (ViewLost, ViewUnavailable) as error:
-                self._note_failure(error)
+                self._outage.begin(error)
                 await asyncio.sleep(RETRY)
             else:
-                self._failing = False
+                self._outage.end()
                 return
 
     async def _write(self, changed: dict[str, Entry | None]) -> None:
@@ -115,11 +115,6 @@ class ViewMirror:
             _log.warning("view_lost")
             await self.fill()
             _log.info("view_filled")
-
-    def _note_failure(self, error: GossipError) -> None:
-        if not self._failing:
-            self._failing = True
-            _log.warning("view_failing", detail=str(error))
 
     def _numbers(self) -> Numbers:
         now = self._node.overview(instant())

@@ -2,8 +2,6 @@
 
 import structlog
 
-from gossip.core.errors import GossipError
-
 _log = structlog.get_logger("gossip")
 
 
@@ -14,7 +12,7 @@ class Outage:
         self._name = name
         self.lasts = False
 
-    def begin(self, error: GossipError) -> None:
+    def begin(self, error: Exception) -> None:
         """A try failed."""
         if not self.lasts:
             self.lasts = True

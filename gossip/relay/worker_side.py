@@ -142,10 +142,8 @@ class WorkerSide:
 
     async def _tell(self, kind: str) -> None:
         here = msgspec.msgpack.encode(Here(self._epoch, self._channel))
-        try:
+        with suppress(LayerFailed):
             await self._layer.tell(WEB_PROCESSES, kind, here)
-        except LayerFailed as error:
-            _log.warning("layer_failing", detail=str(error))
 
     def _asked_for(self, _body: bytes) -> None:
         if not self._stopping:
@@ -181,11 +179,9 @@ class WorkerSide:
         self.tasks.start(self._say_unknown(packet))
 
     async def _say_unknown(self, packet: Packet) -> None:
-        try:
+        # Where it fails: the other end sends again, and is told then.
+        with suppress(LayerFailed):
             await self._layer.send(packet.reply_to, UNKNOWN, packet.stream.encode())
-        except LayerFailed as error:
-            # It sends again, and is told then.
-            _log.warning("layer_failing", detail=str(error))
 
     def _each(self) -> "tuple[Session, ...]":
         return tuple(self._sessions.values())

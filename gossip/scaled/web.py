@@ -90,7 +90,7 @@ class WebLaunch:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What is wrong around the node, for people."""
-        away = () if self._prepared.has_worker else (f"worker: {NO_WORKER}",)
+        away = () if self._prepared.worker_answers else (f"worker: {NO_WORKER}",)
         return (*self._reasons, *away)
 
     def add_reason(self, reason: str) -> None:

@@ -82,7 +82,8 @@ class EngineLock:
         if holder.shared:
             return (
                 f"{directory} is in use: process {holder.pid} is a worker of this node since"
-                f" {holder.since}; set GOSSIP_REDIS_URL as it does, or another GOSSIP_DATA_DIR"
+                f" {holder.since}; stop the workers, or set GOSSIP_REDIS_URL as they do,"
+                " or another GOSSIP_DATA_DIR"
             )
         return (
             f"{directory} is in use: process {holder.pid} runs this node on port {holder.port} "

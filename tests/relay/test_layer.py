@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from gossip.relay import layer as module
 from gossip.relay.layer import PACKET, WEB_PROCESSES, Layer, LayerFailed
 from gossip.relay.stream import Packet
-from gossip.stores.redis_client import layer_host
+from gossip.stores.redis_client import layer_host, open_redis
 from tests.support.layer import MemoryLayer
 from tests.support.runtime import until
 from tests.support.valkey import Valkey
@@ -115,6 +115,30 @@ async def test_who_cannot_read_a_message_reads_on() -> None:
     listening.cancel()
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"no message",
+        msgspec.msgpack.encode([1]),
+        msgspec.msgpack.encode({"type": "news"}),
+        msgspec.msgpack.encode({"type": "news", "body": "text"}),
+        msgspec.msgpack.encode({"type": 1, "body": b"bytes"}),
+    ],
+)
+async def test_what_others_write_to_our_channels_is_said_and_survived(
+    server: Valkey, sent: bytes
+) -> None:
+    async with on_redis(server) as layer, open_redis(server.url) as other:
+        channel, heard = await layer.new_channel(), Heard()
+        with capture_logs() as logs:
+            async with heard.on(layer, channel, "news"):
+                await other.publish(channel, bytes(12) + sent)
+                await layer.send(channel, "news", b"readable")
+                await until(lambda: heard.bodies == [b"readable"])
+    assert [line["event"] for line in logs] == ["relay_broken"]
+
+
 async def test_a_layer_that_cannot_be_listened_to_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -132,10 +156,13 @@ async def test_a_layer_that_cannot_be_listened_to_is_tried_again(
     memory = Failing()
     layer, heard = Layer(memory), Heard()
     channel = await layer.new_channel()
-    async with heard.on(layer, channel, "news"):
-        await layer.send(channel, "news", b"a")
-        await until(lambda: heard.bodies == [b"a"])
-    assert memory.failures == 0
+    with capture_logs() as logs:
+        async with heard.on(layer, channel, "news"):
+            await until(lambda: memory.failures == 0)
+            await layer.send(channel, "news", b"a")
+            await until(lambda: heard.bodies == [b"a"])
+    # Said once, however often it was tried.
+    assert [line["event"] for line in logs] == ["layer_failing", "layer_recovered"]
 
 
 async def test_a_defect_of_a_handler_ends_the_listening() -> None:

@@ -156,7 +156,7 @@ async def test_what_is_told_while_redis_is_away_is_shown_and_acknowledged_afterw
             try:
                 world.hold("a")
                 waiting = [asyncio.create_task(world.mirror.settled())]
-                await until(lambda: world.mirror._failing)
+                await until(lambda: "view_failing" in [line["event"] for line in logs])
                 world.hold("b")
                 waiting.append(asyncio.create_task(world.mirror.settled()))
                 await asyncio.sleep(0)
@@ -166,7 +166,12 @@ async def test_what_is_told_while_redis_is_away_is_shown_and_acknowledged_afterw
             await asyncio.wait_for(asyncio.gather(*waiting), 5)
         assert await world.shown() == world.node.held
         # Told once, however often it was tried.
-        assert [line["event"] for line in logs] == ["view_failing", "view_lost", "view_filled"]
+        assert [line["event"] for line in logs] == [
+            "view_failing",
+            "view_lost",
+            "view_filled",
+            "view_recovered",
+        ]
 
 
 async def test_a_view_of_another_epoch_ends_the_mirror(world: World, redis: Redis) -> None:

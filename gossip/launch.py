@@ -148,7 +148,9 @@ def parts(
 class Database:
     """The node in Django's database: a `gossip.runtime.engine.Past`, and the journal behind it."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, after_epoch: int = 0) -> None:
+        """`after_epoch` is one that others saw, who would not listen to a lower one."""
+        self._after_epoch = after_epoch
         self._node_id = config.node_id
         self._most_ahead = int(config.max_clock_skew * 1000)
         self._life: Life | None = None
@@ -161,7 +163,9 @@ class Database:
         return self._life.epoch
 
     def begin_life(self, wall: int) -> tuple[int, int]:
-        self._life = begin_life(self._node_id, wall, most_ahead=self._most_ahead)
+        self._life = begin_life(
+            self._node_id, wall, most_ahead=self._most_ahead, after_epoch=self._after_epoch
+        )
         return self._life.incarnation, self._life.clock_floor
 
     def entries(self) -> Iterator[tuple[Entry, ...]]:

@@ -128,6 +128,31 @@ def test_a_worker_that_waits_for_the_database_stops_when_it_is_told(
             assert waiting.stop() == 0
 
 
+def test_a_database_restored_from_a_backup_is_taken_over_like_any_other(
+    directory: Path, redis: Valkey
+) -> None:
+    redis.start()
+    only = worker(directory, redis)
+    (port,) = free_ports(1)
+    web = NodeProcess(port, directory / "web", settings=only.settings)
+    file = directory / "data" / "gossip.sqlite3"
+    with started(only, web):
+        web.wait_ready()
+        assert only.stop() == 0
+        backup = file.read_bytes()
+        for _ in range(2):
+            only.start()
+            eventually(only.has_its_part, within=20)
+            assert only.stop() == 0
+        last = only.epoch
+        file.write_bytes(backup)
+        only.start()
+        # The web process and Redis have seen later epochs than the backup has.
+        web.wait_ready()
+        assert only.epoch == last + 1
+        assert web.client.post("written", 1).status == 201
+
+
 def test_a_worker_that_is_taken_over_does_not_leave(directory: Path, redis: Valkey) -> None:
     redis.start()
     active = worker(directory, redis)

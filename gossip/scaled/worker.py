@@ -133,7 +133,7 @@ class WorkerLaunch:
         settings = self._settings
         await asyncio.to_thread(prepare_tables, settings)
         config = settings.core(identity.node_id, identity.public_key)
-        self._database = database = _Contended(config)
+        self._database = database = _Contended(config, lease.last_epoch)
         # `finish` lets go of the directory: it may come before there is an engine.
         made = parts(settings, config, database, release=lambda: None)
         self._engine = engine = Engine(made)
@@ -174,8 +174,8 @@ class WorkerLaunch:
 class _Contended(Database):
     """The database of a node that another process may have stopped in the middle of writing to."""
 
-    def __init__(self, config: Config) -> None:
-        super().__init__(config)
+    def __init__(self, config: Config, last_epoch: int) -> None:
+        super().__init__(config, after_epoch=last_epoch)
         self._given_up = threading.Event()
 
     def give_up(self) -> None:

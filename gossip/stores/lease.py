@@ -44,7 +44,7 @@ if lost and ARGV[3] ~= 'bold' then
     return {'vacant'}
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return {'taken'}
+return {'taken', tonumber(redis.call('GET', KEYS[2]) or '') or 0}
 """
 
 # A lease that was released is not taken again: this may be a call of before, which came late.
@@ -113,6 +113,9 @@ class Lease:
         self._unsure = False
         """Whether Redis did not answer since a lease was last seen."""
         self._vacant_since: float | None = None
+        self.last_epoch = 0
+        """The greatest epoch that Redis knew when the lease was taken last. It is beyond that of a
+        database in whose place a backup was put."""
 
     @property
     def age(self) -> float:
@@ -194,6 +197,8 @@ class Lease:
             holder, milliseconds = found
             self._expires = sent + milliseconds / 1000
             self._check_node(holder)
+        else:
+            (self.last_epoch,) = found
         return bool(outcome == b"taken")
 
     def _check_node(self, value: bytes) -> None:

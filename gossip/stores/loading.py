@@ -61,9 +61,16 @@ def load_peers(*, alias: str = "default") -> tuple[PeerRecord, ...]:
 
 
 def begin_life(
-    node_id: str, wall: int, *, most_ahead: int = MAX_VERSION, alias: str = "default"
+    node_id: str,
+    wall: int,
+    *,
+    most_ahead: int = MAX_VERSION,
+    after_epoch: int = 0,
+    alias: str = "default",
 ) -> Life:
     """Take the next epoch and, at `wall` milliseconds, the next incarnation (M1); both durable.
+
+    The epoch is greater than `after_epoch`, which others saw: this database may be a backup.
 
     What an earlier epoch stores yet, it has stored when this returns: load the rest afterwards.
 
@@ -83,7 +90,7 @@ def begin_life(
         if max(incarnation, clock_floor) > wall + most_ahead:
             log.warning("clock_set_back", incarnation=incarnation, clock_floor=clock_floor)
             incarnation, clock_floor = 0, 0
-        life = Life(max(wall, incarnation + 1), clock_floor, before.epoch + 1)
+        life = Life(max(wall, incarnation + 1), clock_floor, max(before.epoch, after_epoch) + 1)
         nodes.filter(pk=NodeRow.ONLY).update(node_id=node_id, **life._asdict())
     if before.node_id != node_id:
         log.warning("node_id_changed", before=before.node_id, now=node_id)

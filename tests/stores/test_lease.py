@@ -55,6 +55,18 @@ async def test_one_worker_has_the_lease(active: Lease, standby: Lease) -> None:
     assert (active.held, standby.held) == (True, False)
 
 
+async def test_who_takes_it_learns_of_the_greatest_epoch(
+    redis: Redis, active: Lease, standby: Lease
+) -> None:
+    assert await active.acquire()
+    assert active.last_epoch == 0
+    assert await active.renew(b"", 41)
+    assert not await standby.try_acquire()
+    await active.release()
+    assert await standby.try_acquire()
+    assert standby.last_epoch == 41
+
+
 async def test_of_many_who_try_at_once_one_gets_it(redis: Redis) -> None:
     leases = [Lease(redis, "p", str(number), node_id="0x1") for number in range(20)]
     assert sum(await asyncio.gather(*(lease.acquire() for lease in leases))) == 1

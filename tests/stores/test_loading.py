@@ -55,6 +55,11 @@ def test_the_epoch_is_one_more_in_each_life_whatever_the_clock_and_the_name(eith
     assert epochs == [1, 2, 3, 4]
 
 
+def test_the_epoch_is_greater_than_the_one_that_others_saw(either: str) -> None:
+    seen = (0, 41, 7)
+    assert [begin_life("a", 1, after_epoch=it, alias=either).epoch for it in seen] == [1, 42, 43]
+
+
 def test_of_many_first_lives_at_once_no_two_have_the_same_epoch(
     alias: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,8 +4,9 @@ Theory of operation. Items are written into a stream of bytes, each behind its l
 bytes are cut into segments of at most `SEGMENT`: so several small items share one message of the
 layer, and one large item takes several. Each end numbers its segments and keeps them until the
 other has acknowledged them; where no acknowledgement makes progress for `RESEND` seconds, it sends
-them again from the oldest (go-back-N). The receiver takes segments in order and drops what comes
-out of order or twice. A message that the layer lost thus costs time and no more.
+the oldest again, and the others behind it (go-back-N) once that is acknowledged: an end that hangs
+is not flooded. The receiver takes segments in order and drops what comes out of order or twice. A
+message that the layer lost thus costs time and no more.
 
 What is kept is bounded: a stream is `full` with `WINDOW` bytes, and who writes waits then. One item
 is always taken, however large.
@@ -78,6 +79,10 @@ class Stream:
         """The number of the first of them."""
         self._next = 1
         """The number of the segment to be sent next."""
+        self._sent = 0
+        """The number of the last segment that was ever sent."""
+        self._probing = False
+        """Whether the oldest segment was sent again and is to be acknowledged before others go."""
         self._progress = now
         """When the last acknowledgement came, or the first segment after a pause went."""
         self._taken = 0
@@ -109,11 +114,14 @@ class Stream:
             self.rewind(now)
         if self._next == self._end and self._unsent and self._kept_size < WINDOW:
             self._cut()
-        if self._next < self._end:
+        if self._next < self._end and not (self._probing and self._next > self._oldest):
             if self._next == self._oldest:
                 self._progress = now
+            number = self._next
             self._next += 1
-            return self._packet(now, self._next - 1, self._kept[self._next - 1 - self._oldest])
+            self.resent += number <= self._sent
+            self._sent = max(self._sent, number)
+            return self._packet(now, number, self._kept[number - self._oldest])
         if now >= self._owed_by or now - self._spoke >= KEEPALIVE:
             return self._packet(now, 0, b"")
         return None
@@ -125,8 +133,8 @@ class Stream:
 
     def rewind(self, now: float) -> None:
         """Send again what is not acknowledged: the layer failed, or was silent for too long."""
-        self.resent += self._next - self._oldest
         self._next = self._oldest
+        self._probing = True
         self._progress = now
 
     def received(self, packet: Packet, now: float) -> list[bytes]:
@@ -165,6 +173,7 @@ class Stream:
             self._kept_size -= len(self._kept.popleft())
             self._oldest += 1
             self._progress = now
+            self._probing = False
         self._next = max(self._next, self._oldest)
 
     def _owe(self, size: int, now: float) -> None:

@@ -115,10 +115,22 @@ def test_what_is_not_acknowledged_is_sent_again_in_order() -> None:
         packets(ours)
     assert packets(ours, RESEND / 2) == []
     assert ours.due() == RESEND
-    assert deliver(ours, theirs, RESEND) == [b"a", b"b"]
-    assert ours.resent == 2
+    assert deliver(ours, theirs, RESEND) == [b"a"]
     deliver(theirs, ours, RESEND + ACKNOWLEDGE)
+    assert deliver(ours, theirs, RESEND + ACKNOWLEDGE) == [b"b"]
+    assert ours.resent == 2
+    deliver(theirs, ours, RESEND + 3 * ACKNOWLEDGE)
     assert packets(ours, 3 * RESEND) == []
+
+
+def test_who_does_not_answer_is_sent_one_segment_at_a_time() -> None:
+    ours = end()
+    ours.write(bytes(WINDOW))
+    assert len(packets(ours)) == WINDOW // SEGMENT
+    for attempt in range(1, 20):
+        (again,) = packets(ours, attempt * RESEND)
+        assert again.number == 1
+    assert ours.resent == 19
 
 
 def test_what_is_acknowledged_late_is_not_sent_again() -> None:

@@ -27,6 +27,8 @@ TRUSTED: Final = 3
 class Duty:
     """Implements `gossip.runtime.ports.Guard`. `report` is what web processes are shown.
 
+    `outage` is that of the lease, which may have begun before the lease was a duty.
+
     `epoch_holds` asks the database; it waits until it knows.
     """
 
@@ -35,6 +37,7 @@ class Duty:
         lease: Lease,
         epoch: int,
         *,
+        outage: Outage,
         report: Callable[[], Awaitable[bytes]],
         epoch_holds: Callable[[], Awaitable[bool]],
         clock: Callable[[], float],
@@ -46,7 +49,7 @@ class Duty:
         self._clock = clock
         self._confirmed = clock()
         self._renewing: asyncio.Task[None] | None = None
-        self._outage = Outage("lease")
+        self._outage = outage
         self._slow = False
         """Whether a renewal was late by the time that it was answered."""
         self._over: TakenOver | None = None

@@ -85,6 +85,7 @@ class Layer:
         """Send to one channel."""
         with self._failing():
             await self._backend.send(channel, {"type": kind, "body": body})
+        self._outage.end()
 
     async def transmit(self, channel: str, packet: Packet) -> None:
         """Send a packet to the other end of its stream."""
@@ -94,6 +95,7 @@ class Layer:
         """Send to all channels of a group."""
         with self._failing():
             await self._backend.group_send(group, {"type": kind, "body": body})
+        self._outage.end()
 
     async def close(self) -> None:
         """Close its connections."""
@@ -108,12 +110,17 @@ class Layer:
         while True:
             try:
                 kind, body = await self._receive(channel)
-                if (handler := handlers.get(kind)) is not None:
-                    handler(body)
             except LayerFailed:
                 await asyncio.sleep(RETRY)
-            except (_Unreadable, msgspec.DecodeError, UnicodeDecodeError) as error:
+                continue
+            except _Unreadable as error:
                 _log.error("relay_broken", detail=str(error))
+                continue
+            if (handler := handlers.get(kind)) is not None:
+                try:
+                    handler(body)
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                    _log.error("relay_broken", kind=kind, detail=str(error))
 
     async def _receive(self, channel: str) -> tuple[str, bytes]:
         with self._failing():
@@ -122,10 +129,12 @@ class Layer:
             except ValueError as error:
                 # Of the layer's own decoding: somebody else writes to our channels.
                 raise _Unreadable(str(error)) from error
-        try:
-            return msgspec.convert((message["type"], message["body"]), tuple[str, bytes])
-        except (TypeError, LookupError, msgspec.ValidationError):
-            raise _Unreadable("no message of ours") from None
+        if not isinstance(message, dict):
+            raise _Unreadable("no message at all")
+        kind, body = message.get("type"), message.get("body")
+        if not (isinstance(kind, str) and isinstance(body, bytes)):
+            raise _Unreadable("no message of ours")
+        return kind, body
 
     @contextmanager
     def _failing(self) -> Iterator[None]:
@@ -135,7 +144,6 @@ class Layer:
             raise self._failed(LayerFailed("the channel is full")) from None
         except (RedisError, OSError) as error:
             raise self._failed(LayerFailed(str(error) or type(error).__name__)) from error
-        self._outage.end()
 
     def _failed(self, error: LayerFailed) -> LayerFailed:
         self._outage.begin(error)

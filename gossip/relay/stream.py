@@ -112,16 +112,14 @@ class Stream:
         """What to send now; None where there is nothing before `due`."""
         if self._next > self._oldest and now - self._progress >= RESEND:
             self.rewind(now)
-        if self._next == self._end and self._unsent and self._kept_size < WINDOW:
-            self._cut()
-        if self._next < self._end and not (self._probing and self._next > self._oldest):
+        if (segment := self._next_segment()) is not None:
             if self._next == self._oldest:
                 self._progress = now
             number = self._next
             self._next += 1
             self.resent += number <= self._sent
             self._sent = max(self._sent, number)
-            return self._packet(now, number, self._kept[number - self._oldest])
+            return self._packet(now, number, segment)
         if now >= self._owed_by or now - self._spoke >= KEEPALIVE:
             return self._packet(now, 0, b"")
         return None
@@ -134,7 +132,7 @@ class Stream:
     def rewind(self, now: float) -> None:
         """Send again what is not acknowledged: the layer failed, or was silent for too long."""
         self._next = self._oldest
-        self._probing = True
+        self._probing = bool(self._kept)
         self._progress = now
 
     def received(self, packet: Packet, now: float) -> list[bytes]:
@@ -150,10 +148,15 @@ class Stream:
             self._owed_by = now
         return self._complete()
 
-    @property
-    def _end(self) -> int:
-        """The number behind the last segment cut."""
-        return self._oldest + len(self._kept)
+    def _next_segment(self) -> bytes | None:
+        """What is to be sent next, if anything."""
+        if self._probing and self._next > self._oldest:
+            return None
+        if self._next == self._oldest + len(self._kept):
+            if not self._unsent or self._kept_size >= WINDOW:
+                return None
+            self._cut()
+        return self._kept[self._next - self._oldest]
 
     def _cut(self) -> None:
         segment = bytes(self._unsent[:SEGMENT])
@@ -167,7 +170,7 @@ class Stream:
         return Packet(self.name, self._reply_to, number, self._taken, data)
 
     def _acknowledged(self, number: int, now: float) -> None:
-        if number >= self._end:
+        if number > self._sent:
             raise StreamBroken("an acknowledgement of what was never sent")
         while self._oldest <= number:
             self._kept_size -= len(self._kept.popleft())

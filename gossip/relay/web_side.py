@@ -45,7 +45,10 @@ from gossip.runtime.watch import WatchEnded, WatchRefused
 
 AWAY: Final = 2.0
 """Seconds of silence after which nothing is asked of the worker: two announcements."""
-NO_WORKER: Final = "no worker runs this node at present"
+NO_WORKER: Final = "no worker of this node answers at present"
+LOWER_AFTER: Final = 5.0
+"""Seconds of silence after which a worker of a lower epoch is believed: the database is a backup,
+and Redis has not seen the epochs after it. One that was replaced notices that within a lease."""
 SETTLE_WITHIN: Final = 1.0
 """Seconds that a stop waits for the requests under way; most take milliseconds."""
 FLUSH_WITHIN: Final = 0.5
@@ -121,6 +124,11 @@ class WebSide:
     def worker_answers(self) -> bool:
         """Whether it also said something of late: it may be asked."""
         return self.has_worker and self.silent_for <= AWAY
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What is wrong here, for people."""
+        return () if self.worker_answers else (f"worker: {NO_WORKER}",)
 
     async def wait_for_worker(self) -> None:
         """Return once there is one; at once where there is."""
@@ -209,7 +217,9 @@ class WebSide:
 
     def _found(self, body: bytes) -> None:
         here = msgspec.msgpack.decode(body, type=Here)
-        if here.epoch < self._here.epoch or (here == self._here and self._worker is not None):
+        if here.epoch < self._here.epoch and self.silent_for < LOWER_AFTER:
+            return
+        if here == self._here and self._worker is not None:
             return
         self._here = here
         self._leave_worker("another worker took over")

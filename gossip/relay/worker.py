@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 import msgspec
-import structlog
 
 from gossip.relay import report
 from gossip.relay.duty import Duty
 from gossip.relay.layer import RETRY, Layer, LayerFailed
 from gossip.relay.mirror import Source, ViewMirror
+from gossip.relay.outage import Outage
 from gossip.relay.report import Report
 from gossip.relay.worker_side import WorkerSide
 from gossip.runtime.engine import Engine
@@ -20,13 +20,12 @@ from gossip.stores.lease import Lease
 from gossip.stores.redis_client import ViewUnavailable
 from gossip.stores.view import SharedView, ViewLost
 
-_log = structlog.get_logger("gossip")
-
 
 class Worker:
     """An active worker: its engine's view, lease and web processes. Create it once prepared.
 
-    `epoch_holds` says whether the epoch is still that of the database; it waits until it knows.
+    `outage` is that of the lease. `epoch_holds` says whether the epoch is still that of the
+    database; it waits until it knows.
     """
 
     def __init__(
@@ -38,13 +37,19 @@ class Worker:
         layer: Layer,
         view: SharedView,
         lease: Lease,
+        outage: Outage,
         epoch_holds: Callable[[], Awaitable[bool]],
     ) -> None:
         self._engine = engine
         self._mirror = ViewMirror(view, node)
         self._side = WorkerSide(layer, epoch, engine.hub, engine.port, self._mirror.settled)
         self._duty = Duty(
-            lease, epoch, report=self._report, epoch_holds=epoch_holds, clock=monotonic
+            lease,
+            epoch,
+            outage=outage,
+            report=self._report,
+            epoch_holds=epoch_holds,
+            clock=monotonic,
         )
 
     async def prepare(self) -> None:
@@ -52,14 +57,16 @@ class Worker:
 
         Raises `EpochOver`.
         """
+        outage = Outage("take_over")
         while True:
             try:
                 await self._mirror.fill()
                 await self._side.open()
                 break
             except (ViewLost, ViewUnavailable, LayerFailed) as error:
-                _log.warning("take_over_waits", detail=str(error))
+                outage.begin(error)
                 await asyncio.sleep(RETRY)
+        outage.end()
         self._engine.share(self._mirror, self._duty, self._side.resign)
 
     async def run(self) -> None:

@@ -90,8 +90,7 @@ class WebLaunch:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What is wrong around the node, for people."""
-        away = () if self._prepared.worker_answers else (f"worker: {NO_WORKER}",)
-        return (*self._reasons, *away)
+        return (*self._reasons, *self._prepared.reasons)
 
     def add_reason(self, reason: str) -> None:
         """Have health name something that will not change while the process lives."""

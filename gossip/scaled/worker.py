@@ -93,7 +93,7 @@ class WorkerLaunch:
         """Return when the node cannot go on. Raises `TakenOver` where another runs it."""
         if self._engine is None or self._working is None:
             raise RuntimeError("the worker has not begun")
-        failing = asyncio.create_task(self._engine.wait_failed())
+        failing = asyncio.create_task(self._engine.wait_failed(), name="node")
         try:
             await asyncio.wait((failing, self._working), return_when=asyncio.FIRST_COMPLETED)
             for task in (failing, self._working):
@@ -147,6 +147,7 @@ class WorkerLaunch:
             layer=layer,
             view=SharedView(redis, settings.redis_prefix, epoch),
             lease=lease,
+            outage=self._outage,
             epoch_holds=lambda: _epoch_holds(epoch),
         )
         await self._worker.prepare()

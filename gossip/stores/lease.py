@@ -114,7 +114,7 @@ class Lease:
         """Whether Redis did not answer since a lease was last seen."""
         self._vacant_since: float | None = None
         self.last_epoch = 0
-        """The greatest epoch that Redis knew when the lease was taken last. It is beyond that of a
+        """The greatest epoch that Redis knew whenever the lease was taken. It is beyond that of a
         database in whose place a backup was put."""
 
     @property
@@ -198,7 +198,7 @@ class Lease:
             self._expires = sent + milliseconds / 1000
             self._check_node(holder)
         else:
-            (self.last_epoch,) = found
+            self.last_epoch = max(self.last_epoch, *found)
         return bool(outcome == b"taken")
 
     def _check_node(self, value: bytes) -> None:

@@ -1,7 +1,5 @@
 """How fast a failure, a stop and a return are known. Five nodes."""
 
-import os
-import signal
 import statistics
 import time
 from functools import partial
@@ -83,11 +81,11 @@ def freeze(nodes: Cluster, victim: NodeProcess) -> tuple[float, float]:
     others = [node for node in nodes.nodes if node is not victim]
     victim_id = victim.client.node_id()
     began = time.perf_counter()
-    os.kill(victim.pid, signal.SIGSTOP)
     try:
+        victim.pause()
         seen = until_listed_as(others, victim_id, "suspected", began)
     finally:
-        os.kill(victim.pid, signal.SIGCONT)
+        victim.resume()
     return seen, until_listed_as(others, victim_id, "active", time.perf_counter())
 
 

@@ -1,6 +1,7 @@
 """The runs of a benchmark that was interrupted: it goes on where it was."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,10 @@ import msgspec
 from tests.support.proof import keep
 from tests.support.revision import revision
 
-_MEASURED: Final = ("gossip", "gossipnode", "tests/benchmarks", "tests/support", "requirements.txt")
+_MEASURED: Final = (
+    *("gossip", "gossipnode", "tests/benchmarks", "tests/support"),
+    *("docs/deployment", "requirements*.txt"),
+)
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -48,4 +52,6 @@ class Record:
     def _read(self) -> Iterator[Run]:
         if self._file.exists():
             for line in self._file.read_bytes().splitlines():
-                yield msgspec.json.decode(line, type=Run)
+                # One that was cut off is measured again.
+                with suppress(msgspec.DecodeError):
+                    yield msgspec.json.decode(line, type=Run)

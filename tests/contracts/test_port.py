@@ -15,6 +15,7 @@ from gossip.core.errors import WriteRefused
 from gossip.core.node import Node
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
+from gossip.relay.outage import Outage
 from gossip.relay.shared_port import SharedPort
 from gossip.relay.web_side import WebSide
 from gossip.relay.worker import Worker
@@ -108,6 +109,7 @@ async def shared(server: Valkey) -> AsyncIterator[Subject]:
                 layer=layer,
                 view=SharedView(redis, "p", 1),
                 lease=lease,
+                outage=Outage("lease"),
                 epoch_holds=always,
             )
             await worker.prepare()

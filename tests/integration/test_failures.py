@@ -30,8 +30,8 @@ def test_m4_a_frozen_node_is_suspected_although_its_connections_stand(cluster: C
     victim, *others = cluster.nodes
     victim_id = victim.client.node_id()
     refuted = victim.client.stats()["refutations"]
-    victim.pause()
     try:
+        victim.pause()
         # Far sooner than the suspicion time-out of 30 s, and than the end of the connections.
         for other in others:
             _sees(other.client, victim_id, "suspected")

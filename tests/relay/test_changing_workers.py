@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from gossip.core.errors import WriteUnanswered
+from gossip.relay import web_side, worker_side
 from gossip.relay.layer import WHO, WORKERS, Layer
 from gossip.relay.stream import Packet
 from gossip.relay.web_link import WebLink
@@ -115,6 +116,22 @@ async def test_a_worker_whose_epoch_is_over_is_not_listened_to(
             await until(lambda: wire.sent)
             assert old.links == []
             assert old.side.web_processes == 0
+
+
+async def test_a_lower_epoch_is_believed_after_a_silence(
+    layer: MemoryLayer, web: WebSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with worker(layer, epoch=4):
+        await until(lambda: web.has_worker)
+    await until(lambda: not web.has_worker)
+    monkeypatch.setattr(worker_side, "ANNOUNCE", 0.01)
+    async with worker(layer, epoch=2) as restored:
+        before = layer.sent
+        await until(lambda: layer.sent > before + 5)
+        assert not web.has_worker
+        monkeypatch.setattr(web_side, "LOWER_AFTER", 0.0)
+        await until(lambda: web.has_worker)
+        await until(lambda: restored.side.web_processes == 1)
 
 
 async def test_a_silent_worker_is_lost(layer: MemoryLayer, web: WebSide, quick: None) -> None:

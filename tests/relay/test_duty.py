@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from gossip.relay.duty import TRUSTED, Duty
+from gossip.relay.outage import Outage
 from gossip.runtime.ports import TakenOver
 from gossip.stores.lease import Lease
 from tests.support.runtime import until
@@ -35,6 +36,7 @@ class World:
         self.duty = Duty(
             self.lease,
             EPOCH,
+            outage=Outage("lease"),
             report=self._report,
             epoch_holds=self._look,
             clock=lambda: self.now,

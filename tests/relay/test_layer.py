@@ -133,7 +133,7 @@ async def test_what_others_write_to_our_channels_is_said_and_survived(
         channel, heard = await layer.new_channel(), Heard()
         with capture_logs() as logs:
             async with heard.on(layer, channel, "news"):
-                await other.publish(channel, bytes(12) + sent)
+                await other.publish(channel, sent)
                 await layer.send(channel, "news", b"readable")
                 await until(lambda: heard.bodies == [b"readable"])
     assert [line["event"] for line in logs] == ["relay_broken"]
@@ -162,6 +162,23 @@ async def test_a_layer_that_cannot_be_listened_to_is_tried_again(
             await layer.send(channel, "news", b"a")
             await until(lambda: heard.bodies == [b"a"])
     # Said once, however often it was tried.
+    assert [line["event"] for line in logs] == ["layer_failing", "layer_recovered"]
+
+
+async def test_what_comes_does_not_end_an_outage_of_what_goes() -> None:
+    memory = MemoryLayer()
+    layer, heard = Layer(memory), Heard()
+    channel = await layer.new_channel()
+    with capture_logs() as logs:
+        async with heard.on(layer, channel, "news"):
+            memory.failing = True
+            for came in range(1, 4):
+                with pytest.raises(LayerFailed):
+                    await layer.send(channel, "news", b"lost")
+                memory.arrive(channel, {"type": "news", "body": b"a"})
+                await until(lambda: len(heard.bodies) == came)  # noqa: B023
+            memory.failing = False
+            await layer.send(channel, "news", b"b")
     assert [line["event"] for line in logs] == ["layer_failing", "layer_recovered"]
 
 

@@ -64,9 +64,12 @@ async def test_a_worker_that_has_been_silent_is_asked_nothing(
 ) -> None:
     async with worker(layer):
         await until(lambda: web.has_worker)
+        assert [*web.reasons] == []
         monkeypatch.setattr(web_side, "AWAY", -1.0)
         with pytest.raises(Unavailable):
             await web.ask(WRITE)
+        (reason,) = web.reasons
+        assert reason.startswith("worker: ")
 
 
 async def test_requests_wait_for_room_and_have_a_bound(

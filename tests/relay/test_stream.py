@@ -123,6 +123,13 @@ def test_what_is_not_acknowledged_is_sent_again_in_order() -> None:
     assert packets(ours, 3 * RESEND) == []
 
 
+def test_a_failure_while_nothing_is_on_its_way_delays_nothing() -> None:
+    ours = end()
+    ours.rewind(0.0)
+    ours.write(bytes(2 * SEGMENT))
+    assert [packet.number for packet in packets(ours)] == [1, 2, 3]
+
+
 def test_who_does_not_answer_is_sent_one_segment_at_a_time() -> None:
     ours = end()
     ours.write(bytes(WINDOW))
@@ -180,6 +187,13 @@ def test_an_end_says_that_it_is_there() -> None:
 def test_an_acknowledgement_of_what_was_never_sent_breaks_the_stream() -> None:
     with pytest.raises(StreamBroken):
         end().received(Packet("s", "reply", 0, 1), 0.0)
+    ours = end()
+    ours.write(b"a")
+    packets(ours)
+    ours.write(b"b")
+    packets(ours, RESEND)
+    with pytest.raises(StreamBroken):
+        ours.received(Packet("s", "reply", 0, 2), RESEND)
 
 
 def test_an_item_longer_than_any_frame_breaks_the_stream() -> None:

@@ -13,6 +13,7 @@ from gossip.relay import mirror, report
 from gossip.relay import worker as module
 from gossip.relay.edge import Edge
 from gossip.relay.layer import Layer
+from gossip.relay.outage import Outage
 from gossip.relay.web_side import WebSide
 from gossip.relay.worker import Worker
 from gossip.runtime.engine import Engine, Parts
@@ -64,6 +65,7 @@ class World:
             layer=Layer(self.layer),
             view=SharedView(self.redis, "p", EPOCH),
             lease=self.lease,
+            outage=Outage("lease"),
             epoch_holds=self._epoch_holds,
         )
 

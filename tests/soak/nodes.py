@@ -2,7 +2,6 @@
 
 import os
 import resource
-import signal
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -75,11 +74,11 @@ class SoakNode(NodeProcess):
     def frozen(self) -> Iterator[None]:
         """Its process does not run (SIGSTOP)."""
         with self.away():
-            os.kill(self.pid, signal.SIGSTOP)
             try:
+                self.pause()
                 yield
             finally:
-                os.kill(self.pid, signal.SIGCONT)
+                self.resume()
 
     @contextmanager
     def full_disk(self) -> Iterator[None]:

@@ -65,6 +65,9 @@ async def test_who_takes_it_learns_of_the_greatest_epoch(
     await active.release()
     assert await standby.try_acquire()
     assert standby.last_epoch == 41
+    await redis.flushdb()
+    assert await standby.acquire()
+    assert standby.last_epoch == 41
 
 
 async def test_of_many_who_try_at_once_one_gets_it(redis: Redis) -> None:

@@ -16,6 +16,7 @@ from gossip.core.errors import ConfigurationError
 from gossip.stores import redis_server
 from gossip.stores.redis_client import open_redis
 from gossip.stores.redis_server import LONGEST_PATH, SOCKET, local_redis, socket_url
+from tests.support.process import suspend
 from tests.support.waiting import eventually
 
 
@@ -172,5 +173,5 @@ async def test_a_start_that_is_broken_off_leaves_no_server(
 async def test_a_server_that_does_not_stop_is_killed(data_dir: Path) -> None:
     async with local_redis(data_dir):
         process = await pid(data_dir)
-        os.kill(process, signal.SIGSTOP)
+        suspend(process)
     assert not is_running(process)

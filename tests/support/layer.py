@@ -38,8 +38,12 @@ class MemoryLayer:
             raise ConnectionError("the layer is away")
         self.sent += 1
         for _ in range(self.copies(channel, message)):
-            if channel in self._channels:
-                self._channels[channel].put_nowait(message)
+            self.arrive(channel, message)
+
+    def arrive(self, channel: str, message: Message) -> None:
+        """Have a message come on a channel, if there is one."""
+        if channel in self._channels:
+            self._channels[channel].put_nowait(message)
 
     async def receive(self, channel: str) -> Message:
         return await self._channels[channel].get()

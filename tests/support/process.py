@@ -75,19 +75,23 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
-def suspend(process: "subprocess.Popen[bytes]") -> None:
+def suspend(pid: int) -> None:
     """Let a process do nothing (SIGSTOP); return once it does.
 
     One of its threads takes the signal, and until it does the others go on.
     """
-    process.send_signal(signal.SIGSTOP)
-    eventually(lambda: set(_thread_states(process.pid)) == {"T"})
+    os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: set(_thread_states(pid)) == {"T"})
 
 
 def _thread_states(pid: int) -> list[str]:
     """What each thread of a process does, in the letters of proc(5)."""
-    threads = Path(f"/proc/{pid}/task").glob("*/stat")
-    return [thread.read_text().rpartition(")")[2].split()[0] for thread in threads]
+    found: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/stat"):
+        # It may end between the two looks.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            found.append(thread.read_text().rpartition(")")[2].split()[0])
+    return found
 
 
 def clean_environment() -> dict[str, str]:
@@ -203,7 +207,7 @@ class NodeProcess:
 
     def pause(self) -> None:
         """Let it do nothing until `resume`."""
-        suspend(self._running)
+        suspend(self.pid)
 
     def resume(self) -> None:
         """Let it go on (SIGCONT)."""

@@ -72,8 +72,8 @@ class Server(ABC):
     @contextmanager
     def paused(self) -> Iterator[None]:
         """Meanwhile it does nothing (SIGSTOP): connections are made, and nobody answers."""
-        suspend(self._running)
         try:
+            suspend(self._running.pid)
             yield
         finally:
             self._running.send_signal(signal.SIGCONT)

@@ -24,8 +24,8 @@ run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others fr
 cluster: venv-cluster ## Run three nodes here, one of them in several processes; PORT is their first
 	@exec $(BIN)/python -m gossipnode.cluster
 
-# One worker for each core of a small machine; a file stays together, for its cluster's sake.
-WORKERS ?= 2
+# One more than a small machine has cores, for tests wait as well; a file stays together, for its cluster's sake.
+WORKERS ?= 3
 test: venv-dev chromium postgresql nginx ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 

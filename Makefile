@@ -24,7 +24,8 @@ run: venv-runtime ## Run a node here; PORT, GOSSIP_BOOTSTRAP_PEERS and others fr
 cluster: venv-cluster ## Run three nodes here, one of them in several processes; PORT is their first
 	@exec $(BIN)/python -m gossipnode.cluster
 
-# One more than a small machine has cores, for tests wait as well; a file stays together, for its cluster's sake.
+# One more than a small machine has cores, for tests wait as well; a file stays together, for its
+# cluster's sake.
 WORKERS ?= 3
 test: venv-dev chromium postgresql nginx ## Run the whole suite; ARGS are passed to pytest
 	@$(CLEAN) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -72,8 +73,8 @@ prove-split: venv-dev ## Cut a cluster of a thousand nodes in two for an hour, a
 prove-hostile: venv-dev ## Send mutated frames to the core, resuming where it stopped
 	@$(CLEAN) $(BIN)/python -m tests.property.prove_hostile $(ARGS)
 
-clean: ## Remove the virtual environment and caches, not the nodes' data
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
+clean: ## Remove the virtual environment, caches and unfinished benchmarks, not the nodes' data
+	rm -rf $(VENV) .benchmarks.jsonl .mypy_cache .pytest_cache .ruff_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The status page is tested in Debian's Chromium, the store on Debian's PostgreSQL and the manual's

@@ -1,17 +1,35 @@
 """Rules of the whole suite."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from pytest_django import DjangoDbBlocker
+from redis.asyncio import Redis
 
+from gossip.stores.redis_client import open_redis
 from tests.support.postgres import Postgres, postgres
+from tests.support.valkey import Valkey, valkey
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest test first: else one worker would be busy with it when the others are done."""
     items.sort(key=lambda item: item.path.name != "test_soak.py")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Valkey]:
+    """A Redis of this process's own. Who stops it starts it again."""
+    with valkey() as running:
+        yield running
+
+
+@pytest.fixture
+async def redis(server: Valkey) -> AsyncIterator[Redis]:
+    """A client of that Redis, which is empty."""
+    server.flush()
+    async with open_redis(server.url) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
 """What every `NodePort` promises to services."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from random import Random
 
@@ -28,7 +28,7 @@ from gossip.stores.view import SharedView, ViewReader
 from tests.support.fake_port import FakePort
 from tests.support.layer import MemoryLayer
 from tests.support.runtime import EmptyPast, MemoryJournal, no_fetcher, until
-from tests.support.valkey import Valkey, valkey
+from tests.support.valkey import Valkey
 
 
 class Subject:
@@ -137,12 +137,6 @@ async def always() -> bool:
 async def fake() -> AsyncIterator[Subject]:
     port = FakePort()
     yield Subject(port, port.gate.clear, lambda: port.waiting, port.gate.set)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Valkey]:
-    with valkey() as running:
-        yield running
 
 
 @pytest_asyncio.fixture(params=["in_process", "shared", "fake"])

@@ -1,30 +1,12 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from redis.asyncio import Redis
 
 from gossip.relay import connection, stream, worker_side
 from gossip.relay.web_side import WebSide
-from gossip.stores.redis_client import open_redis
 from tests.support.layer import MemoryLayer
 from tests.support.sides import web_process
-from tests.support.valkey import Valkey, valkey
-
-
-@pytest.fixture(scope="package")
-def server() -> Iterator[Valkey]:
-    """A Redis. Who stops it starts it again."""
-    with valkey() as running:
-        yield running
-
-
-@pytest.fixture
-async def redis(server: Valkey) -> AsyncIterator[Redis]:
-    """A client of that Redis, which is empty."""
-    server.flush()
-    async with open_redis(server.url) as client:
-        yield client
 
 
 @pytest.fixture

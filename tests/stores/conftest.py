@@ -1,14 +1,11 @@
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django import DjangoDbBlocker
-from redis.asyncio import Redis
 
 from gossip.stores.migrating import prepare_database
-from gossip.stores.redis_client import open_redis
 from tests.stores.databases import database_at, emptied
-from tests.support.valkey import Valkey, valkey
 
 
 @pytest.fixture
@@ -28,21 +25,6 @@ def alias(empty: str) -> str:
     """The alias of a database as a first start finds it."""
     prepare_database(alias=empty)
     return empty
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Valkey]:
-    """A Redis for the tests of one module."""
-    with valkey() as running:
-        yield running
-
-
-@pytest.fixture
-async def redis(server: Valkey) -> AsyncIterator[Redis]:
-    """A client of that Redis, which is empty."""
-    server.flush()
-    async with open_redis(server.url) as client:
-        yield client
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

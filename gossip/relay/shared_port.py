@@ -5,7 +5,7 @@ the node says of itself is as old as the worker's last report. Writes go to the 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 
 import msgspec
 
@@ -26,9 +26,11 @@ from gossip.stores.view import ViewReader
 class SharedPort:
     """Implements `gossip.runtime.ports.NodePort`. Create it in the web process's event loop."""
 
-    def __init__(self, view: ViewReader, side: WebSide) -> None:
+    def __init__(self, view: ViewReader, side: WebSide, conditions: Iterable[str] = ()) -> None:
+        """`conditions` are what is wrong with this process, as it is when asked, for people."""
         self._view = view
         self._side = side
+        self._conditions = conditions
         self._loop = asyncio.get_running_loop()
 
     @property
@@ -55,9 +57,6 @@ class SharedPort:
     async def overview(self) -> Overview:
         said, age = await self._report()
         numbers = await self._view.numbers()
-        reasons = said.overview.reasons
-        if age > AWAY:
-            reasons = (*reasons, f"worker: nothing heard for {age:.0f} s")
         return msgspec.structs.replace(
             said.overview,
             me=msgspec.structs.replace(said.overview.me, last_seen=instant().wall),
@@ -65,7 +64,7 @@ class SharedPort:
             last_updated=numbers.last_updated,
             live=numbers.live,
             total=numbers.total,
-            reasons=reasons,
+            reasons=tuple(dict.fromkeys((*said.overview.reasons, *self._reasons(age)))),
         )
 
     async def vitals(self) -> Vitals:
@@ -103,6 +102,14 @@ class SharedPort:
     @property
     def watch_counts(self) -> WatchCounts:
         return self._side.feed.counts
+
+    def _reasons(self, age: float) -> Iterator[str]:
+        """What is wrong here, where the worker last said how it is `age` seconds ago."""
+        yield from self._conditions
+        if age > AWAY:
+            yield f"worker: nothing heard for {age:.0f} s"
+        else:
+            yield from self._side.reasons
 
     async def _report(self) -> tuple[Report, float]:
         found = await self._view.report()

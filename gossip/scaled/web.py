@@ -24,7 +24,7 @@ class WebLaunch:
     def __init__(self, settings: NodeSettings) -> None:
         self._settings = settings
         self._held = AsyncExitStack()
-        self._reasons: dict[str, None] = {}
+        self._conditions: dict[str, None] = {}
         self._port: SharedPort | None = None
         self._side: WebSide | None = None
         self._listening: asyncio.Task[None] | None = None
@@ -38,7 +38,9 @@ class WebLaunch:
         redis, layer = await self._held.enter_async_context(connected(settings))
         edge = Edge(settings.max_message_history, settings.cleanup_timeout / 1000)
         self._side = WebSide(layer, edge)
-        self._port = SharedPort(ViewReader(redis, settings.redis_prefix), self._side)
+        self._port = SharedPort(
+            ViewReader(redis, settings.redis_prefix), self._side, self._conditions.keys()
+        )
         self._listening = asyncio.create_task(self._side.run(), name="relay")
         with suppress(Unavailable):
             await self._find_worker(WAIT_FOR_WORKER)
@@ -90,11 +92,11 @@ class WebLaunch:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What is wrong around the node, for people."""
-        return (*self._reasons, *self._prepared.reasons)
+        return (*self._conditions, *self._prepared.reasons)
 
     def add_reason(self, reason: str) -> None:
         """Have health name something that will not change while the process lives."""
-        self._reasons[reason] = None
+        self._conditions[reason] = None
 
     @property
     def _prepared(self) -> WebSide:

@@ -40,6 +40,7 @@ class Subject:
         hold: Callable[[], None],
         waiting: Callable[[], object],
         release: Callable[[], None],
+        add_reason: Callable[[str], None],
     ) -> None:
         self.port = port
         self.hold = hold
@@ -48,6 +49,8 @@ class Subject:
         """Whether one waits."""
         self.release = release
         """Commit them."""
+        self.add_reason = add_reason
+        """Something is wrong with the process that is asked."""
 
 
 @asynccontextmanager
@@ -85,7 +88,7 @@ async def in_process(
         journal.held = False
         journal.release()
 
-    yield Subject(engine.port, hold, lambda: journal.waiting, release)
+    yield Subject(engine.port, hold, lambda: journal.waiting, release, engine.add_reason)
     release()
     await engine.finish()
 
@@ -118,9 +121,10 @@ async def shared(server: Valkey) -> AsyncIterator[Subject]:
         made = await held.enter_async_context(in_process(share))
         web = WebSide(layer, Edge(100, 60.0))
         tasks = [asyncio.create_task(each) for each in (workers[0].run(), web.run())]
-        port = SharedPort(ViewReader(redis, "p"), web)
+        conditions: list[str] = []
+        port = SharedPort(ViewReader(redis, "p"), web, conditions)
         await until(lambda: port.ready)
-        yield Subject(port, made.hold, made.waiting, made.release)
+        yield Subject(port, made.hold, made.waiting, made.release, conditions.append)
         made.release()
         await workers[0].stop()
         await web.stop()
@@ -136,7 +140,11 @@ async def always() -> bool:
 @asynccontextmanager
 async def fake() -> AsyncIterator[Subject]:
     port = FakePort()
-    yield Subject(port, port.gate.clear, lambda: port.waiting, port.gate.set)
+
+    def add_reason(reason: str) -> None:
+        port.tell(reasons=(reason,))
+
+    yield Subject(port, port.gate.clear, lambda: port.waiting, port.gate.set, add_reason)
 
 
 @pytest_asyncio.fixture(params=["in_process", "shared", "fake"])
@@ -171,6 +179,12 @@ async def test_a_running_node_is_ready_in_its_loop(port: NodePort) -> None:
     assert port.ready
     assert port.stale_for < 1
     assert port.loop is asyncio.get_running_loop()
+
+
+async def test_what_is_wrong_with_the_process_is_in_the_overview(subject: Subject) -> None:
+    assert (await subject.port.overview()).reasons == ()
+    subject.add_reason("an unprotected server")
+    assert (await subject.port.overview()).reasons == ("an unprotected server",)
 
 
 async def test_a_write_is_read_as_soon_as_it_returns(port: NodePort) -> None:

@@ -91,7 +91,8 @@ chromium postgresql nginx:
 	fi; \
 	found > /dev/null 2>&1 || echo "NOT TESTED with $@: it is missing"
 
-# A copy of what was installed last, kept in the environment, tells whether to install again.
+# A copy of what was installed last, kept in the environment, tells whether to install again. The
+# environment keeps the Python that made it, whichever comes first in PATH by now.
 .PHONY: venv-runtime venv-cluster venv-dev
 venv-runtime: WANTED := requirements.txt
 venv-cluster: WANTED := requirements.txt requirements-valkey.txt
@@ -99,8 +100,8 @@ venv-dev: WANTED := requirements.txt requirements-postgres.txt requirements-valk
 venv-runtime venv-cluster venv-dev:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
 	@$(LOCK) sh -ec ' \
+		$(BIN)/python -c "" 2> /dev/null || $(PYTHON) -m venv --clear $(VENV); \
 		cat $(WANTED) | cmp -s - $(VENV)/$@ && exit; \
 		echo "installing $(lastword $(WANTED)) into $(VENV)"; \
-		$(PYTHON) -m venv $(VENV); \
 		$(PIP) $(addprefix -r ,$(WANTED)); \
 		cat $(WANTED) > $(VENV)/$@'

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.proof import Proof, Run, keep, recorded
+from tests.support.proof import Proof, Run, recorded
+from tests.support.record import keep
 
 
 def _prove(seed: int, at: str) -> Run:

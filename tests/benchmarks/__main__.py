@@ -29,7 +29,8 @@ from tests.benchmarks import (
     throughput,
 )
 from tests.benchmarks.record import Record
-from tests.soak.record import read
+from tests.soak import record as soaks
+from tests.support.record import read
 from tests.support.revision import ROOT
 
 RUNS = 3
@@ -65,7 +66,8 @@ def main() -> None:
     print(described)
     print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
-        options.write.write_text(report.document(figures, described, sizes.read(), read()))
+        soaked = read(soaks.RECORD, soaks.Line)
+        options.write.write_text(report.document(figures, described, sizes.read(), soaked))
     if record is not None:
         record.clear()
 

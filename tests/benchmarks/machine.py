@@ -7,13 +7,17 @@ from pathlib import Path
 
 
 def describe() -> str:
-    """Processor, cores, memory, Python, load, date: one line."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    """The machine, load, date: one line."""
     load = os.getloadavg()[0]
+    return f"{identify()}; load {load:.1f} before the start; {datetime.now(UTC):%Y-%m-%d}"
+
+
+def identify() -> str:
+    """Processor, cores, memory, system, Python: what stays the same from run to run."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     return (
         f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GB; Linux {platform.release()};"
-        f" {platform.python_implementation()} {platform.python_version()};"
-        f" load {load:.1f} before the start; {datetime.now(UTC):%Y-%m-%d}"
+        f" {platform.python_implementation()} {platform.python_version()}"
     )
 
 

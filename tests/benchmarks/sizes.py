@@ -3,10 +3,9 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
-
 from tests.benchmarks.targets import Target, Unit
 from tests.simulation.sizes import Run
+from tests.support import record as records
 from tests.support.proof import PROOFS
 
 RECORD = PROOFS / "sizes.jsonl"
@@ -43,9 +42,7 @@ _COMPARED = 100
 
 def read(record: Path = RECORD) -> list[Run]:
     """All that is on record, in the order in which it happened."""
-    if not record.exists():
-        return []
-    return [msgspec.json.decode(line, type=Run) for line in record.read_bytes().splitlines()]
+    return records.read(record, Run)
 
 
 def section(runs: Sequence[Run]) -> str:

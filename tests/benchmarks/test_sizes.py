@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.benchmarks.sizes import HEADING, read, refresh, section
 from tests.simulation.sizes import KEPT, Run
-from tests.support.proof import keep
+from tests.support.record import keep
 
 
 def run(nodes: int, *, loss: float = 0.0, **figures: float) -> Run:

@@ -17,9 +17,10 @@ from pathlib import Path
 import msgspec
 
 from tests.benchmarks.machine import describe
-from tests.soak.record import DOCUMENT, RECORD, Line, read, refresh
+from tests.soak.record import DOCUMENT, RECORD, Line, refresh
 from tests.soak.soak import Soak, interruptible
-from tests.support.proof import keep, today
+from tests.support.proof import today
+from tests.support.record import keep, read
 from tests.support.revision import revision
 
 SOAKED = "gossip", "gossipnode", "tests/soak"
@@ -53,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     line = Line(revision=at, date=today(), machine=machine, report=report)
     keep(line, options.record)
     if options.record == RECORD:
-        refresh(DOCUMENT, read())
+        refresh(DOCUMENT, read(RECORD, Line))
     print(msgspec.json.format(msgspec.json.encode(report)).decode(), flush=True)
     return 1 if report.failures else 0
 

@@ -32,13 +32,6 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     report: Report
 
 
-def read(record: Path = RECORD) -> list[Line]:
-    """All that is on record, in the order in which it happened."""
-    if not record.exists():
-        return []
-    return [msgspec.json.decode(line, type=Line) for line in record.read_bytes().splitlines()]
-
-
 def section(lines: Sequence[Line]) -> str:
     """What the document says of the last whole runs."""
     last = [line for line in lines if line.report.seconds >= WHOLE][-SHOWN:]

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from tests.soak.record import HEADING, Line, read, refresh, section
+from tests.soak.record import HEADING, Line, refresh, section
 from tests.soak.soak import Report
-from tests.support.proof import keep
+from tests.support.record import keep, read
 
 
 def line(seed: int, *failures: str, seconds: float = 1_200) -> Line:
@@ -43,12 +43,12 @@ def test_a_failure_is_called_one() -> None:
 def test_only_the_last_section_of_a_document_is_written_anew(tmp_path: Path) -> None:
     document, record = tmp_path / "document.md", tmp_path / "record.jsonl"
     document.write_text("# Benchmarks\n\nfigures\n")
-    refresh(document, read(record))
+    refresh(document, read(record, Line))
     assert "Machine" not in document.read_text()
     keep(line(1), record)
-    refresh(document, read(record))
+    refresh(document, read(record, Line))
     keep(line(2), record)
-    refresh(document, read(record))
+    refresh(document, read(record, Line))
     text = document.read_text()
     assert text.startswith(f"# Benchmarks\n\nfigures\n\n{HEADING}\n\n")
     assert text.count(HEADING) == 1

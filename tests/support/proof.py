@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from tests.support.record import keep, read
 from tests.support.revision import ROOT, revision
 
 PROOFS = ROOT / "docs" / "proofs"
@@ -75,17 +76,9 @@ class Proof(Generic[R]):
 
 def recorded(record: Path, at: str) -> set[int]:
     """The seeds on record for this revision."""
-    if at.endswith("+changes") or not record.exists():
+    if at.endswith("+changes"):
         return set()
-    runs = (msgspec.json.decode(line, type=Run) for line in record.read_bytes().splitlines())
-    return {run.seed for run in runs if run.revision == at}
-
-
-def keep(line: msgspec.Struct, record: Path) -> None:
-    """Append one line to a record."""
-    record.parent.mkdir(parents=True, exist_ok=True)
-    with record.open("ab") as lines:
-        lines.write(msgspec.json.encode(line) + b"\n")
+    return {run.seed for run in read(record, Run) if run.revision == at}
 
 
 def today() -> str:

@@ -86,18 +86,16 @@ def test_the_table_of_constants_names_each_with_its_default() -> None:
     assert [(row[0], row[2]) for row in rows("Constants")] == constants()
 
 
-WATCHING = "Constants of watching and of the page"
+RULES, WATCHING = "Constants of the rules", "Constants of watching and of the page"
 
 
-@pytest.mark.parametrize("heading", ["Constants", WATCHING])
+@pytest.mark.parametrize("heading", ["Constants", RULES, WATCHING])
 def test_every_constant_has_a_meaning_and_a_source(heading: str) -> None:
     assert [row for row in rows(heading) if len(row) != 5 or not (row[3] and row[4])] == []
 
 
-@pytest.mark.parametrize(
-    "row", rows("Constants of watching and of the page"), ids=lambda row: row[0]
-)
-def test_the_table_of_watching_has_the_values_of_the_code(row: list[str]) -> None:
+@pytest.mark.parametrize("row", [*rows(RULES), *rows(WATCHING)], ids=lambda row: row[0])
+def test_constants_of_modules_have_the_values_of_the_code(row: list[str]) -> None:
     module, _, name = row[0].strip("`").rpartition(".")
     assert row[2] == f"`{_written(getattr(importlib.import_module(module), name))}`"
 

@@ -12,7 +12,7 @@ from gossip.core.replica import Replica
 from gossip.core.roots import Root
 from gossip.core.sketch import CELLS
 
-_SKETCHES = 4
+SKETCHES = 4
 """That may wait for the sake of one link: an honest peer asks for one at a time."""
 
 
@@ -49,7 +49,7 @@ class Answers:
 
     def sketch(self, link: Link, request: SketchRequest) -> None:
         """Cells of a range; from the first one if our set is another than that of those before."""
-        if self._digests.waiting(link) >= _SKETCHES:
+        if self._digests.waiting(link) >= SKETCHES:
             self._context.refuse("sketch-busy")
         elif self._may(link):
             self._digests.with_sketch(

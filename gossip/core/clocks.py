@@ -8,7 +8,7 @@ we saw the `join` that came from our future, or were told that ours came from th
 from gossip.core.config import Config
 from gossip.core.members import Members
 
-_REMEMBERED = 300.0
+REMEMBERED = 300.0
 """Seconds: such a peer is dialed again several times meanwhile, if it is still there."""
 
 
@@ -33,7 +33,7 @@ class Clocks:
         if any(not self._is_off(skew) for skew in members):
             # Anybody can play a stranger; a member that agrees with us is more than all of them.
             return members
-        strangers = [skew for skew, noted in self._strangers.values() if now - noted < _REMEMBERED]
+        strangers = [skew for skew, noted in self._strangers.values() if now - noted < REMEMBERED]
         return members + strangers
 
     def _is_off(self, skew: int) -> bool:

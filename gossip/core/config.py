@@ -31,7 +31,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     peer_list: int = 1_000
     """Names taken from one peer list; the rest is counted and ignored (plain peers open 10,000)."""
     members: int = 20_000
-    """Members held; twice the largest cluster that we simulate."""
+    """Members held; twice the largest cluster that we aim at."""
     lost: int = 1_000
     """Removed members that are dialed for another day (M7); the oldest make room."""
     graveyard: int = 10_000
@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     tombstones: int = 100_000
     """Tombstones past their grace that are kept (E5): some 40 MB."""
     pulled: int = 64
-    """Pulls of plain peers named in one heartbeat: as many as there are plain links (L1)."""
+    """Pulls of plain peers named in one heartbeat, the latest ones (A4). A guess."""
     news: int = 8
     """Items of membership news in one heartbeat (W8)."""
     rumors: int = 1_000
@@ -133,7 +133,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """First upper bound of the wait before a redial, doubled each time, with full jitter (M7)."""
     dial_backoff_max: float = 5.0
     """Last upper bound, for the whole cluster: a node alone waits so long, one of N waits N times
-    that (M7). A late bootstrap peer is found within it."""
+    that, up to `dialing.LONGEST_WAIT` (M7). A late bootstrap peer is found within it."""
     dial_burst: int = 20
     """Dials of names that we only heard of, at once (L4)."""
     dial_rate: float = 2.0

@@ -18,19 +18,19 @@ from gossip.core.roster import Roster
 
 DIAL_TIMER = "dial"
 
-_REDIAL_SPREAD = 0.05
+REDIAL_SPREAD = 0.05
 """Seconds over which the first redials after a break are spread."""
-_SETTLED = 10.0
+LASTING = 10.0
 """Seconds after which a link that breaks counts as one that held: it is redialed at once."""
-_QUICK_BREAKS = 5
+QUICK_BREAKS = 5
 """Links in a row that break soon and are redialed at once all the same: a node that crashes as it
 starts is found dead without delay, one that somebody else's id keeps closing is not hammered."""
 _OWN_JOINS = 100
 """Own `join`s remembered; each belongs to a link that closes within seconds."""
-_ENOUGH_FOR = 45.0
+ENOUGH_FOR = 45.0
 """Seconds after which a member that has links enough is dialed again where all link to all: it does
 not believe so, or will soon."""
-_ID_TAKEN_FOR = 300.0
+ID_TAKEN_FOR = 300.0
 """Seconds for which health names that somebody else uses our id."""
 
 
@@ -202,25 +202,25 @@ class Contacts:
             # We have not, and may know nobody else.
             self.plan.unsettled(None, node_id, now + rng.uniform(1, 3))
             if not self._members.crowded:
-                self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
+                self.want_member(member, now + rng.uniform(0.5, 1.5) * ENOUGH_FOR)
         elif self._members.crowded:
             self.plan.rest(node_id, now, self._members.active_count)
         else:
-            self.want_member(member, now + rng.uniform(0.5, 1.5) * _ENOUGH_FOR)
+            self.want_member(member, now + rng.uniform(0.5, 1.5) * ENOUGH_FOR)
         if member.record.gossip_endpoint is None:
             # We cannot tell any more whether it lives; those can who are linked to it.
             self._members.drop(member)
 
     def _redial_spread(self, link: Link, member: Member | None) -> float:
         """Seconds over which a redial is spread: more each time that a new link breaks soon."""
-        if member is None or self._context.now.monotonic - link.opened >= _SETTLED:
+        if member is None or self._context.now.monotonic - link.opened >= LASTING:
             if member is not None:
                 member.breaks = 0
-            return _REDIAL_SPREAD
+            return REDIAL_SPREAD
         member.breaks += 1
-        if member.breaks <= _QUICK_BREAKS:
-            return _REDIAL_SPREAD
-        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks - _QUICK_BREAKS, 16)
+        if member.breaks <= QUICK_BREAKS:
+            return REDIAL_SPREAD
+        backoff = self._config.dial_backoff * 2.0 ** min(member.breaks - QUICK_BREAKS, 16)
         return min(self._config.dial_backoff_max, backoff)
 
     def met_ourselves(self, link: Link, join_id: str) -> None:
@@ -232,7 +232,7 @@ class Contacts:
 
     def _id_taken(self, where: str) -> None:
         now = self._context.now.monotonic
-        if self.id_taken_at is None or now - self.id_taken_at >= _ID_TAKEN_FOR:
+        if self.id_taken_at is None or now - self.id_taken_at >= ID_TAKEN_FOR:
             self._context.notice(NoticeKind.ID_TAKEN, where, "another node uses this node's id")
         self.id_taken_at = now
 
@@ -240,7 +240,7 @@ class Contacts:
     def id_taken(self) -> bool:
         """Whether another node seems to use our id, by what peers did in the last minutes."""
         taken = self.id_taken_at
-        return taken is not None and self._context.now.monotonic - taken < _ID_TAKEN_FOR
+        return taken is not None and self._context.now.monotonic - taken < ID_TAKEN_FOR
 
     def want_member(self, member: Member, due: float) -> None:
         """Dial a member, if it can be dialed."""

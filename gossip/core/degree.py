@@ -2,9 +2,9 @@
 
 from math import ceil, log2
 
-_LEAST, _MOST = 4, 12
+LEAST, MOST = 4, 12
 
 
 def degree(size: int) -> int:
     """For a cluster of so many members that can be dialed."""
-    return max(_LEAST, min(_MOST, ceil(log2(max(size, 1))) + 1))
+    return max(LEAST, min(MOST, ceil(log2(max(size, 1))) + 1))

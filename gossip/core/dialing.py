@@ -19,7 +19,7 @@ import msgspec
 from gossip.core.config import Config
 
 _NEVER = float("inf")
-_LONGEST_WAIT = 300.0
+LONGEST_WAIT = 300.0
 """Seconds: even in a huge cluster a node looks for its bootstrap peers now and then."""
 
 
@@ -27,9 +27,9 @@ _OWN_URLS = 100
 """Own addresses remembered; more than a host has, less than a liar could make us keep."""
 
 
-_OWN_AGAIN = 60.0
+OWN_AGAIN = 60.0
 """Seconds after which a bootstrap name that led to ourselves is tried again at the latest."""
-_FREE_ATTEMPTS = 2
+FREE_ATTEMPTS = 2
 """Dials of a claimed address that are made without regard to how many others there are."""
 
 
@@ -158,7 +158,7 @@ class DialPlan:
             return target
         backoff = self._config.dial_backoff * 2 ** min(target.attempts, 16)
         wait = min(self._longest_wait(target, active), backoff)
-        if target.kind is not Kind.BOOTSTRAP and target.attempts >= _FREE_ATTEMPTS:
+        if target.kind is not Kind.BOOTSTRAP and target.attempts >= FREE_ATTEMPTS:
             # Their addresses are claims of peers: however many, they share one rate (L4).
             wait = max(wait, 2 * self._claimed() / self._config.dial_rate)
         target.attempts += 1
@@ -196,7 +196,7 @@ class DialPlan:
         """
         for target in self._of(node_id):
             if target.kind is Kind.BOOTSTRAP:
-                longest = max(_LONGEST_WAIT, self._config.dial_backoff_max * active)
+                longest = max(LONGEST_WAIT, self._config.dial_backoff_max * active)
                 target.due = now + longest * self._rng.uniform(0.5, 1.5)
             else:
                 del self._targets[target.url]
@@ -229,7 +229,7 @@ class DialPlan:
         target = self._targets.get(url)
         if target is not None and target.kind is Kind.BOOTSTRAP:
             target.dialing = False
-            target.due = now + self._rng.uniform(0.5, 1.0) * _OWN_AGAIN
+            target.due = now + self._rng.uniform(0.5, 1.0) * OWN_AGAIN
         elif target is not None:
             del self._targets[url]
         return first
@@ -269,7 +269,7 @@ class DialPlan:
         longest = self._config.dial_backoff_max
         if target.kind is Kind.MEMBER:
             return longest
-        return min(longest * max(1, active), _LONGEST_WAIT)
+        return min(longest * max(1, active), LONGEST_WAIT)
 
     def _claimed(self) -> int:
         """How many targets we have only by the claims of peers."""

@@ -12,7 +12,7 @@ from gossip.core.replica import Replica
 from gossip.core.roots import Root
 from gossip.core.summary import element_of
 
-_FEW = 50
+PUSHED_ON = 50
 """Entries of one frame that are pushed on even in a crowd. A guess."""
 
 
@@ -39,7 +39,7 @@ class Intake:
     ) -> None:
         """Apply the entries of one frame, in slices; then call `done`."""
         untaken: list[Entry] = []
-        many = len(tuple(islice(entries.items, _FEW + 1))) > _FEW
+        many = len(tuple(islice(entries.items, PUSHED_ON + 1))) > PUSHED_ON
         push_on = not (many and self._context.members.crowded)
         self.news = self.news or not push_on
 

@@ -1,7 +1,8 @@
 """Who is in the cluster: records, their status, and what counts as evidence (M1–M3).
 
-Theory of operation. A member is listed when it spoke to us on a link of its own (M2); names that
-we only heard of are not here but in the dial plan. Its status moves so:
+Theory of operation. A member is listed when it spoke to us on a link of its own (M2), and in a
+crowd on the word of others (L1); other names that we only heard of are not here but in the dial
+plan. Its status moves so:
 
     (unknown, buried) ──join──▶ active ──silence, refused dial──▶ suspected ──time──▶ buried
                                   ▲ └───────leave──▶ inactive ────────time────────────▲
@@ -66,7 +67,7 @@ class Status(StrEnum):
 
 
 class Member(msgspec.Struct, kw_only=True, gc=False):
-    """One other node that spoke to us."""
+    """One other node that spoke to us, or that others vouch for."""
 
     record: PeerRecord
     status: Status
@@ -96,6 +97,8 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
 class _Grave(msgspec.Struct):
     incarnation: int
     """The one that died."""
+    dialable: bool
+    """It had an endpoint."""
     dialed_at: float = float("-inf")
     """When a mention of this id earned a dial last (M3)."""
     named_by: str = ""
@@ -360,7 +363,8 @@ class Members:
         node_id = member.record.node_id
         if len(self._graves) >= self._config.limits.graveyard:
             del self._graves[next(iter(self._graves))]
-        self._graves[node_id] = _Grave(member.record.incarnation)
+        dialable = member.record.gossip_endpoint is not None
+        self._graves[node_id] = _Grave(member.record.incarnation, dialable)
 
     def exhume(self, node_id: str) -> None:
         """A later incarnation of a buried id is alive, or it is here itself."""
@@ -379,6 +383,17 @@ class Members:
         first = grave.named_by
         grave.named_by = first or by
         return first not in ("", by)
+
+    def may_hide(self, node_id: str, incarnation: int, by: str) -> bool:
+        """Whether one peer's word that nobody can dial this id is to be believed.
+
+        Not of a member whose address we know; and where that one is buried, two are enough: to
+        leave the address out would be the way around the dial that a dead id does not answer.
+        """
+        member, grave = self._members.get(node_id), self._graves.get(node_id)
+        if member is not None:
+            return member.record.gossip_endpoint is None
+        return grave is None or not grave.dialable or self.may_return(node_id, incarnation, by)
 
     def buried(self, node_id: str) -> int | None:
         """The incarnation that is buried under this id; None where there is no grave."""

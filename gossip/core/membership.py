@@ -22,7 +22,7 @@ from gossip.core.reconcile import Repair
 from gossip.core.roster import Roster
 from gossip.core.rumors import Rumors
 
-_NEWCOMER = 5.0
+NEWCOMER = 5.0
 """Seconds after dialing in which a node is new and dials the names that it is told at once."""
 
 
@@ -178,7 +178,7 @@ class Membership:
         if names.refused:
             self._context.refuse("peer-record", names.refused)
         now = self._context.now.monotonic
-        newcomer = link.dialed is not None and now - link.opened < _NEWCOMER
+        newcomer = link.dialed is not None and now - link.opened < NEWCOMER
         unreachable = 0
         crowd = link.extended and self._is_crowd(names)
         for record in names.records:

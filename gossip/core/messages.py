@@ -32,7 +32,7 @@ class Pulled(NamedTuple):
 
 
 class Standing(StrEnum):
-    """What news says of a member (M1); of the same incarnation, the later ones here win."""
+    """What news says of a member; of the same incarnation, the later ones here win (M1)."""
 
     ALIVE = "alive"
     SUSPECT = "suspect"

@@ -2,9 +2,9 @@
 
 Theory of operation. An item is (id, incarnation, standing). Of a member that we hold a link to it
 changes nothing: we see for ourselves, and hand an accusation to the accused. Of any other member
-`suspect` counts, and so does `alive` of a later incarnation. Who hears itself accused takes a later
-incarnation, makes it durable, and says so at once: nobody else can, so it ends the suspicion
-wherever it is heard.
+that item counts which is the latest: of a later incarnation, or of the same one with a standing
+that wins. Who hears itself accused takes a later incarnation, makes it durable, and says so at
+once: nobody else can, so it ends the suspicion wherever it is heard.
 
     Das, Gupta, Motivala: SWIM (2002), section 4.2; here `dead` and `left` from a third party are
     no more than `suspect`, so that every death has its refutation.
@@ -68,11 +68,7 @@ class News:
     def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
         member = self._members.get(node_id)
         if member is None:
-            buried = self._members.buried(node_id)
-            believed = not self._members.crowded or self._members.may_return(
-                node_id, incarnation, link.peer or ""
-            )
-            if buried is not None and incarnation > buried and believed:
+            if self._members.may_return(node_id, incarnation, link.peer or ""):
                 self._members.exhume(node_id)
         elif (
             member.record.extended
@@ -91,9 +87,8 @@ class News:
             self._rumors.accuse(item.node_id, item.incarnation)
             if member.status is Status.ACTIVE:
                 self._probes.doubt(item.node_id)
-        elif member.status is Status.ACTIVE:
-            left = item.standing is Standing.LEFT
-            self._roster.accused(member, item.incarnation, left=left, by=link.peer or "")
+        else:
+            self._roster.accused(member, item, by=link.peer or "")
 
     def named(self, link: Link, record: PeerRecord) -> bool:
         """A linked extended peer names a member, with its incarnation. Returns whether it may be.
@@ -105,8 +100,14 @@ class News:
         if record.incarnation > max(self._latest(standing), self._known(record.node_id)):
             self._context.refuse("incarnation")
             return False
+        hidden = record.gossip_endpoint is None and record.extended
+        if hidden and not self._members.may_hide(
+            record.node_id, record.incarnation, link.peer or ""
+        ):
+            # We know where to dial it, and find out for ourselves whether it lives.
+            return True
         self._heard_alive(link, record.node_id, record.incarnation)
-        if record.gossip_endpoint is None and record.extended:
+        if hidden:
             self._roster.vouched_for(record, link.peer or "")
         return True
 

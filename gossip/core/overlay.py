@@ -25,11 +25,11 @@ from gossip.core.members import Member, Status
 
 SLACK = 4
 """Links more than wanted, before some are closed."""
-_DIALS = 2
+DIALS = 2
 """Dials in a second, as for names only heard of (L4)."""
-_FAR = 10.0
+FAR = 10.0
 """Seconds from one dial of a member that we could not reach to the next of any such."""
-_SETTLED = 10.0
+SETTLED = 10.0
 """Seconds that a link is left alone: a newcomer is to hear of others before it loses one."""
 
 
@@ -96,10 +96,10 @@ class Overlay:
         candidates = [m for m in self._members.active() if self._may_be_dialed(m)]
         near = [member for member in candidates if not member.out_of_reach]
         far = [member for member in candidates if member.out_of_reach]
-        chosen = rng.sample(near, min(count, _DIALS, len(near)))
+        chosen = rng.sample(near, min(count, DIALS, len(near)))
         if len(chosen) < count and far and now >= self._far_due:
             # We could not reach it once; perhaps nobody could reach anybody then.
-            self._far_due = now + _FAR
+            self._far_due = now + FAR
             chosen.append(rng.choice(far))
         for member in chosen:
             self._contacts.try_member(member)
@@ -115,7 +115,7 @@ class Overlay:
         )
 
     def _drop(self, links: list[Link], count: int) -> None:
-        before = self._context.now.monotonic - _SETTLED
+        before = self._context.now.monotonic - SETTLED
         old = [link for link in links if link.opened < before]
         self._context.rng.shuffle(old)
         # Stable: the accepted ones come first, in random order.

@@ -27,11 +27,11 @@ from gossip.core.messages import Entries, Message, PeerList, Pulled
 from gossip.core.plain_answers import PlainState, plain_id, plain_state
 from gossip.core.replica import Replica
 
-_ROUND = 20
+ROUND = 20
 """Entries that a plain peer is sent in a round (S4). What it lacks it is sent when it joins, when
 it is written and when its state was fetched; this is for what all of that missed. Measured with
 four of us and small values: 2.1 kB a second to it; 100 entries made that 11 kB."""
-_ROUND_BYTES = 16_384
+ROUND_BYTES = 16_384
 """Likewise, unless the first entry alone is larger."""
 
 
@@ -117,7 +117,7 @@ class PlainPeers:
         if peer is None or link.blocked_since is not None:
             return
         behind = self._replica.state.behind(peer.cursor)
-        page = self._replica.page(behind, _ROUND, _ROUND_BYTES)
+        page = self._replica.page(behind, ROUND, ROUND_BYTES)
         peer.cursor = None if next(behind, None) is None else page[-1][0]
         self._replica.send_page(link, page)
 

@@ -7,9 +7,9 @@ us and not the member. Then it is suspected; or, where nobody could confirm its 
 later. Who hears that a peer suspects a member asks it as well, at once.
 
 A node that is slow itself must not accuse others. So it measures its *self-doubt* (the local health
-multiplier of Lifeguard): up for a probe that failed, for a helper that said neither `ack` nor
-`nack`, a little for suspicions of ourselves, and for timers that came late; down for a probe that
-was answered. Period and time-outs grow with it, and what was asked before a timer came late is
+multiplier of Lifeguard): up for each helper of a failed probe that said neither `ack` nor `nack`,
+a little for suspicions of ourselves, and for timers that came late; down for a probe that was
+answered. Period and time-outs grow with it, and what was asked before a timer came late is
 asked again.
 
     Das, Gupta, Motivala: SWIM (2002), sections 3.1 and 4.3.
@@ -30,13 +30,13 @@ from gossip.core.roster import Roster
 PERIOD_TIMER = "probe"
 ANSWER_TIMER = "probe-answer"
 
-_HELPERS = 3
+HELPERS = 3
 """Members asked to ask (SWIM, section 3.1)."""
-_WORST = 8
+WORST = 8
 """The greatest self-doubt (Lifeguard)."""
-_TOLD = 2
+TOLD = 2
 """Up to here others may make us doubt ourselves by suspecting us: a liar must not blind us."""
-_ERRANDS, _ERRANDS_EACH = 64, 8
+ERRANDS, ERRANDS_EACH = 64, 8
 """Members that we ask for others at a time, and for one of them. Guesses."""
 
 
@@ -146,7 +146,7 @@ class Probes:
 
     def were_suspected(self) -> None:
         """Somebody suspected us, who live: perhaps we are slow."""
-        if self.self_doubt < _TOLD:
+        if self.self_doubt < TOLD:
             self._judge_ourselves(+1)
 
     def _ask(self, node_id: str, *, accused: bool = False) -> None:
@@ -186,8 +186,11 @@ class Probes:
 
     def _is_silent(self, node_id: str, since: float) -> bool:
         """Whether there is a link to it and none carried a frame since then."""
-        links = self._links.to(node_id)
-        return bool(links) and all(link.received <= since for link in links)
+        return bool(self._links.to(node_id)) and not self._is_heard(node_id, since)
+
+    def _is_heard(self, node_id: str, since: float) -> bool:
+        """Whether a link to it carried a frame since then."""
+        return any(link.received > since for link in self._links.to(node_id))
 
     # Answers
 
@@ -209,8 +212,7 @@ class Probes:
                 self._settle(probe)
         for number, errand in list(self._errands.items()):
             if now >= errand.deadline:
-                heard = not self._is_silent(errand.node_id, errand.asked_at)
-                self._report(number, heard=heard)
+                self._report(number, heard=self._is_heard(errand.node_id, errand.asked_at))
         if self._probes or self._errands:
             self._await_answers()
 
@@ -223,8 +225,11 @@ class Probes:
 
     def _settle(self, probe: _Probe) -> None:
         """Its time is over: it answered, or helpers are asked, or it failed."""
-        if not self._is_silent(probe.node_id, probe.asked_at):
+        if self._is_heard(probe.node_id, probe.asked_at):
             self._answered(probe)
+        elif not self._links.to(probe.node_id):
+            # Its link broke meanwhile, which is judged for itself.
+            del self._probes[probe.node_id]
         elif probe.phase is _Phase.ASKED and self._ask_helpers(probe):
             probe.phase = _Phase.HELPED
             probe.deadline += self._timeout
@@ -246,7 +251,7 @@ class Probes:
         # Those heard from last: who fell silent as well could not help, and would not say so.
         self._context.rng.shuffle(others)
         others.sort(key=lambda link: -link.received)
-        chosen = others[:_HELPERS]
+        chosen = others[:HELPERS]
         probe.helpers = {link.id for link in chosen}
         self._context.send(chosen, exchanges.ping_request(probe.seq, probe.node_id))
         return bool(chosen)
@@ -277,7 +282,7 @@ class Probes:
             self._judge_ourselves(+1)
 
     def _judge_ourselves(self, change: int) -> None:
-        self.self_doubt = max(0, min(_WORST, self.self_doubt + change))
+        self.self_doubt = max(0, min(WORST, self.self_doubt + change))
 
     # Answering, and asking for others
 
@@ -301,7 +306,7 @@ class Probes:
     def _is_busy(self, link: Link) -> bool:
         errands = self._errands.values()
         each = sum(errand.asker == link.id for errand in errands)
-        return each >= _ERRANDS_EACH or len(errands) >= _ERRANDS
+        return each >= ERRANDS_EACH or len(errands) >= ERRANDS
 
     def acked(self, link: Link, seq: int) -> None:
         """A member answers that we asked for ourselves or somebody, or a helper has reached one."""
@@ -327,7 +332,9 @@ class Probes:
         asker = self._links.get(errand.asker)
         if asker is not None:
             seq = errand.asked_as
-            self._answer(asker, exchanges.ack(seq) if heard else exchanges.nack(seq, asked=True))
+            # Without a link any more, its silence says nothing.
+            asked = bool(self._links.to(errand.node_id))
+            self._answer(asker, exchanges.ack(seq) if heard else exchanges.nack(seq, asked=asked))
 
     def _answer(self, link: Link, frame: bytes) -> None:
         if link.blocked_since is None:

@@ -37,22 +37,22 @@ from gossip.core.roots import far_more
 from gossip.core.sessions import Differences, Session, Snapshot, first_cells
 from gossip.core.sketch import difference
 
-_ROUND_TRIP = 1.0
+ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
 
-_EACH_NAME = 0.02
+EACH_NAME = 0.02
 """Seconds, for each member, from one question for all names to the next. A guess: 16 kB a second
 while tables differ in more than sketches tell."""
 
-_ASK_AGAIN = 1.0
+ASK_AGAIN = 1.0
 """Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
-_WORTH_IT = 1.25
+WORTH_IT = 1.25
 """Who knows so many times more members since it asked for all names is a newcomer, who takes some
 of them from each peer (L1), and asks the next one without a rest."""
-_NAME_AGAIN = 0.1
+NAME_AGAIN = 0.1
 """Seconds from one answer by a sketch to the next, whoever asks: it takes 11 ms with 10,000
 members."""
-_FEW = 32
+FEW = 32
 """Members by which two tables differ that are found by a sketch; surely, there are more cells."""
 
 S = TypeVar("S", bound=Session)
@@ -166,10 +166,10 @@ class Repair:
         members, theirs = self._context.members, link.partner.roots.members
         if link.closing or theirs is None or ours.members is None or theirs == ours.members:
             return
-        if members.crowded and abs(theirs.n - ours.members.n) <= _FEW:
+        if members.crowded and abs(theirs.n - ours.members.n) <= FEW:
             self._ask_for_lacking(link)
         elif self._again(self._asked_all_at) and (
-            self._rested(self._asked_all_at) or len(members) > _WORTH_IT * self._knew_then
+            self._rested(self._asked_all_at) or len(members) > WORTH_IT * self._knew_then
         ):
             self._asked_all_at = self._context.now.monotonic
             self._knew_then = len(members)
@@ -177,13 +177,13 @@ class Repair:
 
     def _ask_for_lacking(self, link: Link) -> None:
         now, last = self._context.now.monotonic, self._asked_names_at
-        if last is None or now - last >= _ASK_AGAIN:
+        if last is None or now - last >= ASK_AGAIN:
             self._asked_names_at = now
             self._ask_names(link, self._context.members.sketch(self._context.me))
 
     def _rested(self, last: float | None) -> bool:
         """All names of many members are much, and somebody always comes or goes."""
-        pause = _EACH_NAME * len(self._context.members)
+        pause = EACH_NAME * len(self._context.members)
         return last is None or self._context.now.monotonic - last >= pause
 
     def ask_names(self, link: Link) -> None:
@@ -225,7 +225,7 @@ class Repair:
         now, last = self._context.now.monotonic, self._named_at
         if not found:
             return
-        if last is not None and now - last < _NAME_AGAIN:
+        if last is not None and now - last < NAME_AGAIN:
             self._context.refuse("names-too-soon")
             return
         self._named_at = now
@@ -335,7 +335,7 @@ class Repair:
     def _leaves_it_to(self, link: Link) -> bool:
         """Whether both began a round at the same time, and the peer is the one to go on."""
         now, last = self._context.now.monotonic, link.partner.answered_at
-        answered = last is not None and now - last < _ROUND_TRIP
+        answered = last is not None and now - last < ROUND_TRIP
         return answered and self._context.config.node_id > (link.peer or "")
 
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:

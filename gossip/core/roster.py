@@ -12,7 +12,7 @@ from gossip.core.context import Context
 from gossip.core.effects import ForgetPeer, NoticeKind, StorePeer
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
-from gossip.core.messages import Standing
+from gossip.core.messages import NewsItem, Standing
 from gossip.core.rumors import Rumors
 
 
@@ -161,15 +161,28 @@ class Roster:
             for member in self._members.undialable()
         )
 
-    def accused(self, member: Member, incarnation: int, *, left: bool, by: str) -> None:
-        """A peer suspects a member, or says that it left: so do we, until it refutes that."""
-        self._members.renew(member, incarnation)
-        # Its time begins now: nobody looked at it before (M3).
-        member.silent_since = self._context.now.monotonic
+    def accused(self, member: Member, item: NewsItem, *, by: str) -> None:
+        """A peer suspects a member, or says that it left: so do we, until it refutes that.
+
+        Of the same incarnation, `left` alone is news of who is suspected (M1).
+        """
+        before, left = member.status, item.standing is Standing.LEFT
+        if item.incarnation <= member.record.incarnation and (
+            before is Status.INACTIVE or (before is Status.SUSPECTED and not left)
+        ):
+            return
+        self._members.renew(member, item.incarnation)
+        if before is Status.ACTIVE:
+            # Its time begins now, for nobody looked at it before (M3); and only once, or who goes
+            # on accusing would keep it on the list.
+            member.silent_since = self._context.now.monotonic
         if left:
             self._members.mark(member, Status.INACTIVE)
-            self._context.notice(NoticeKind.PEER_LEFT, member.record.node_id, f"as {by} says")
+            if before is not Status.INACTIVE:
+                self._context.notice(NoticeKind.PEER_LEFT, member.record.node_id, f"as {by} says")
             self._rumors.tell(member, Standing.LEFT)
+        elif before is Status.SUSPECTED:
+            self._rumors.tell(member, Standing.SUSPECT)
         else:
             self.suspect(member, "a peer suspects it")
 

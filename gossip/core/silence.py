@@ -13,9 +13,9 @@ from gossip.core.members import Member, Status
 from gossip.core.plain import PlainPeers
 from gossip.core.roster import Roster
 
-_STALL = 3.0
+STALL = 3.0
 """Seconds between two looks that show that this node did not run: three times as many as usual."""
-_STORED_AGAIN = 3_600.0
+STORED_AGAIN = 3_600.0
 """Seconds after which an active member is stored again, so that its last sign of life is known."""
 
 
@@ -48,7 +48,7 @@ class Silence:
     def _were_away(self) -> bool:
         """Whether this node did not run before this look; not twice in a row, or it never looks."""
         now, before = self._context.now.monotonic, self._looked_at
-        away = before is not None and now - before > _STALL
+        away = before is not None and now - before > STALL
         self._looked_at = None if away else now
         return away
 
@@ -106,7 +106,7 @@ class Silence:
             self._members.drop(member)
         elif status is Status.SUSPECTED and member.status is Status.ACTIVE:
             self._roster.suspect(member, "it is silent")
-        elif member.status is Status.ACTIVE and now - member.stored_at >= _STORED_AGAIN:
+        elif member.status is Status.ACTIVE and now - member.stored_at >= STORED_AGAIN:
             self._roster.store(member)
 
     def _is_gone(self, member: Member) -> bool:

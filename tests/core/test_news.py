@@ -71,6 +71,58 @@ def test_m1_news_of_an_earlier_incarnation_says_nothing() -> None:
     assert subject.statuses()["b"] == "active"
 
 
+ORDER = [
+    (incarnation, standing) for incarnation in (WALL, WALL + 1) for standing in ("suspect", "left")
+]
+"""What there may be to tell of one member, each item later than the one before."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(a, b) for a in ORDER for b in [*ORDER, (WALL + 1, "dead")]]
+)
+def test_m1_of_two_accusations_the_later_counts_in_whatever_order_they_come(
+    first: tuple[int, str], second: tuple[int, str]
+) -> None:
+    subject = unlinked()
+    for incarnation, standing in (first, second):
+        subject.receive(1, news("a", ["b", incarnation, standing]))
+    # From others, `dead` is no more than a suspicion (M2).
+    incarnation, standing = max(first, (second[0], second[1].replace("dead", "suspect")), key=_rank)
+    assert subject.statuses()["b"] == ("inactive" if standing == "left" else "suspected")
+    assert subject.node.members()[1].record.incarnation == incarnation
+    subject.receive(1, news("a", ["b", incarnation, "alive"]))
+    assert subject.statuses()["b"] != "active"
+    subject.receive(1, news("a", ["b", incarnation + 1, "alive"]))
+    assert subject.statuses()["b"] == "active"
+
+
+def _rank(item: tuple[int, str]) -> tuple[int, bool]:
+    incarnation, standing = item
+    return incarnation, standing == "left"
+
+
+def test_m1_what_is_later_is_passed_on_and_what_is_known_is_not() -> None:
+    subject = unlinked()
+    subject.joined(3, "c")
+    subject.wait(0.1)
+
+    def passed_on(item: list[object]) -> list[list[object]]:
+        return told(subject.receive(1, news("a", item)) + subject.wait(0.1), 3)
+
+    for item in (["b", WALL, "suspect"], ["b", WALL, "left"], ["b", WALL + 1, "suspect"]):
+        assert passed_on(item) == [item]
+        assert passed_on(item) == []
+    assert passed_on(["b", WALL, "left"]) == []
+
+
+def test_m3_who_goes_on_accusing_does_not_keep_a_member_on_the_list() -> None:
+    subject = unlinked()
+    for later in range(14):
+        subject.receive(1, news("a", ["b", WALL + later, "suspect" if later % 2 else "left"]))
+        subject.hear(5, a=1)
+    assert subject.statuses() == {"a": "active"}
+
+
 def test_m3_a_dial_that_fails_proves_nothing_while_a_peer_has_heard_from_it() -> None:
     subject = Subject()
     subject.joined(1, "a")
@@ -294,6 +346,26 @@ def test_m8_news_of_it_counts() -> None:
     assert subject.statuses() == {"a": "active"}
     subject.receive(1, named("a", "n", incarnation=WALL + 2))
     assert subject.statuses() == {"a": "active", "n": "active"}
+
+
+def test_m8_nobody_hides_a_member_whose_address_is_known() -> None:
+    subject = unlinked()
+    subject.receive(1, named("a", "b", incarnation=WALL + 1))
+    assert subject.node.members()[1].record.gossip_endpoint == endpoint("b")
+
+
+def test_m8_leaving_the_address_out_does_not_bring_the_buried_back() -> None:
+    subject = without_buried("b")
+    subject.joined(3, "c")
+    for minute in range(20):
+        subject.receive(1, news("a", ["b", WALL + minute, "alive"]))
+        subject.receive(1, named("a", "b", incarnation=WALL + minute))
+        for url in dials(subject.hear(60, a=1, c=3)):
+            subject.handle(DialFailed(url, refused=True))
+        assert subject.statuses() == {"a": "active", "c": "active"}
+    # It may have begun a new life without one: two of its peers know.
+    subject.receive(3, named("c", "b", incarnation=WALL + 20))
+    assert subject.statuses() == {"a": "active", "b": "active", "c": "active"}
 
 
 def test_m8_who_holds_a_link_to_it_names_it_to_extended_peers_alone() -> None:

@@ -12,7 +12,7 @@ from gossip.core.events import DialFailed, LinkClosed, LinkId
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
 from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
-from tests.support.news import news
+from tests.support.news import named, news
 
 ENOUGH = 4430
 
@@ -145,6 +145,18 @@ def test_m3_a_later_life_of_the_buried_is_dialed_on_one_word_and_listed_on_two()
     listing(subject, 2, "b", "m1", incarnation=WALL + 1)
     assert "m1" not in subject.statuses()
     listing(subject, 1, "a", "m1", incarnation=WALL + 1)
+    assert subject.statuses()["m1"] == "active"
+
+
+def test_m8_leaving_the_address_out_does_not_bring_the_buried_back_in_a_crowd() -> None:
+    subject = crowd(30, dial_backoff_max=1e6, lost_for=0.0)
+    subject.receive(1, news("a", ["m1", WALL, "suspect"]))
+    subject.hear(70, a=1, b=2)
+    for _ in range(2):
+        subject.receive(1, news("a", ["m1", WALL + 1, "alive"]))
+        subject.receive(1, named("a", "m1", incarnation=WALL + 1))
+        assert "m1" not in subject.statuses()
+    subject.receive(2, named("b", "m1", incarnation=WALL + 1))
     assert subject.statuses()["m1"] == "active"
 
 
@@ -484,10 +496,21 @@ def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
 
 
 def test_l1_links_are_exchanged_now_and_then() -> None:
-    subject = filled(5, rewire_interval=10.0)
-    peers = {"a": 1, "b": 2} | {f"m{number}": 10 + number for number in range(5)}
-    effects = subject.hear(60, **peers)
-    assert ENOUGH in closed(effects).values() or dials(effects)
+    subject = filled(2, rewire_interval=10.0)
+    own = degree(33) // 2
+    for number in range(2, 2 + own):
+        subject.reach(10 + number, endpoint(f"m{number}"))
+        subject.receive(10 + number, join(f"m{number}"))
+    peers = {"a": 1, "b": 2} | {f"m{number}": 10 + number for number in range(2 + own)}
+    # It has all the links that it wants, and lacks none of its own.
+    assert len(peers) == degree(33)
+    effects = next(effects for _ in range(4) if dials(effects := subject.hear(5, **peers)))
+    [url] = dials(effects)
+    assert closed(effects) == {}
+    subject.reach(30, url)
+    [name] = [name for name in subject.statuses() if endpoint(name) == url]
+    effects = subject.receive(30, join(name)) + subject.wait(1.5)
+    assert list(closed(effects).values()) == [ENOUGH]
 
 
 # Spreading

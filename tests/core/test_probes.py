@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gossip.core.config import Limits
+from gossip.core.context import CloseCode
 from gossip.core.decoding import decode
 from gossip.core.effects import Effect, NoticeKind
 from gossip.core.events import IncarnationKept, LinkBlocked, LinkId
@@ -14,6 +15,7 @@ from tests.support.frames import WALL, exchange, heartbeat, plain_join
 from tests.support.news import news
 
 SUSPECTED = NoticeKind.PEER_SUSPECTED
+ENOUGH = CloseCode.ENOUGH
 
 
 def asking(*names: str, **changes: Any) -> Subject:
@@ -268,6 +270,25 @@ def test_m4_any_frame_of_the_member_is_its_answer_to_a_helper() -> None:
     subject.receive(2, heartbeat("b"))
     [ack] = sent(subject.wait(0.45), 1)
     assert ack["data"] == {"x": "ack", "seq": 7}
+
+
+def test_m4_a_helper_that_loses_its_link_says_that_it_could_not_ask() -> None:
+    subject = idle("a", "b")
+    subject.receive(1, exchange("a", "ping-req", seq=7, target="b"))
+    [nack] = sent(subject.lose(2, ENOUGH) + subject.wait(0.45), 1)
+    assert nack["data"] == {"x": "nack", "seq": 7, "asked": False}
+
+
+def test_m4_a_link_that_goes_is_no_answer() -> None:
+    subject = asking("a")
+    subject.node._probes.self_doubt = 2
+    until(subject, "ping", 1)
+    asked = doubt(subject)
+    subject.lose(1, ENOUGH)
+    del subject.timers[PERIOD_TIMER]
+    subject.wait(5.0)
+    assert doubt(subject) == asked
+    assert subject.node.stats.probes_failed == 0
 
 
 @pytest.mark.parametrize("target", ["nobody", "a", "0xme"])

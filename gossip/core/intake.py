@@ -21,13 +21,13 @@ class Intake:
 
     Few are pushed on as if they started here. In a crowd many are not: where halves of a cluster
     meet again each node finds the same ones, and would flood them. Instead, the others are told
-    that something is to be had (`news`), and whoever lacks it begins a session.
+    that something is to be had (`untold`), and whoever lacks it begins a session.
     """
 
     def __init__(self, context: Context, replica: Replica) -> None:
         self._context = context
         self._replica = replica
-        self.news = False
+        self.untold = False
         """Something came that was not pushed on: for `Repair` to tell, and to reset."""
 
     def take(
@@ -41,7 +41,7 @@ class Intake:
         untaken: list[Entry] = []
         many = len(tuple(islice(entries.items, PUSHED_ON + 1))) > PUSHED_ON
         push_on = not (many and self._context.members.crowded)
-        self.news = self.news or not push_on
+        self.untold = self.untold or not push_on
 
         def applied() -> None:
             if untaken and not link.closing:

@@ -388,8 +388,8 @@ class Repair:
         """Give up a session whose peer fell silent; tell others what sessions brought."""
         if self._session is not None:
             self._session.tick()
-        if self._intake.news:
-            self._intake.news = False
+        if self._intake.untold:
+            self._intake.untold = False
             for link in self._context.links.best():
                 if link.extended:
                     self.ask(link)

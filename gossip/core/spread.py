@@ -1,4 +1,4 @@
-"""Rumors: which messages were seen, and what waits to be pushed to whom (R3, S1, S2, S5)."""
+"""Push: which messages were seen, and what waits to be sent to whom (R3, S1, S2, S5)."""
 
 from collections.abc import Iterable, Iterator
 

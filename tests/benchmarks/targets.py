@@ -92,6 +92,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
             "twenty_freeze_seen", "frozen node suspected by all of 20, median", Unit.SECONDS, 4.0
         ),
         Target("twenty_freeze_seen_last", "the same, the longest of five", Unit.SECONDS, 10.0),
+        Target("twenty_freeze_over", "it goes on: active on all lists", Unit.SECONDS, 5.0),
         Target(
             "twenty_down", "living nodes missing on lists after a minute of starving", Unit.COUNT, 0
         ),

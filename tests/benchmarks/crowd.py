@@ -5,10 +5,10 @@ import statistics
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from tests.benchmarks.failures import crash, freeze
+from tests.benchmarks.lists import Watch
 from tests.benchmarks.load import percentile
 from tests.benchmarks.nodes import TICK, cluster, settle
 from tests.benchmarks.spreading import single_writes
@@ -21,6 +21,8 @@ FREEZES = 5
 BUSY = 60.0
 """Seconds in which both cores have more to do than they can."""
 BURNERS = 4
+SHOWN = 90.0
+"""Seconds afterwards: who went silent at the end of it would be off the lists by then."""
 SETTLED = 60.0
 """Seconds after which nodes that all dialed each other as they started have closed what they do not
 want; links are counted ten times then."""
@@ -34,7 +36,7 @@ def twenty() -> dict[str, float]:
             **_writes(nodes),
             "twenty_kill_seen": crash(nodes),
             **_freezes(nodes),
-            "twenty_down": float(_busy(nodes)),
+            **_busy(nodes),
         }
 
 
@@ -82,19 +84,20 @@ def _freezes(nodes: Cluster) -> dict[str, float]:
     }
 
 
-def _busy(nodes: Cluster) -> int:
-    """How many lists lack a living node after a minute in which all starve."""
+def _busy(nodes: Cluster) -> dict[str, float]:
+    """Whom the lists lack during a minute in which all starve, and until it would show."""
+    watch = Watch(nodes)
     burning = [sys.executable, "-c", "while True: pass"]
     burners = [subprocess.Popen(burning) for _ in range(BURNERS)]
     try:
-        time.sleep(BUSY)
+        watch.watch(BUSY)
     finally:
         for burner in burners:
             burner.kill()
             burner.wait()
-    with ThreadPoolExecutor(4) as pool:
-        listed = list(pool.map(Client.statuses, nodes.clients))
-    return sum(len(nodes) - 1 - len(statuses) for statuses in listed)
+    watch.watch(SHOWN)
+    lacked, suspicions = watch.result()
+    return {"twenty_down": lacked, "twenty_suspicions": suspicions}
 
 
 CASES = {"twenty": twenty, "thirty": thirty}

@@ -49,9 +49,11 @@ second go to each half, half of them to the same keys. At the end of it no list 
 other half as active. Healing resets the connections. "Equal" is \
 `GET /gossip/state`; what was acknowledged is then compared with it.
 - **Twenty and thirty nodes**: writes, failures and freezes as with five. A minute of starving: \
-four processes that do nothing but count, beside twenty nodes on two cores; afterwards the lists \
-are compared. Links of thirty: ten looks a second apart, a minute after the start. Then every \
-second node is killed, and a key written at one of the others is read at all of them.
+four processes that do nothing but count, beside twenty nodes on two cores. During it and for 90 \
+seconds more, in which whoever fell silent would be removed, one list is looked at each second, by \
+turns, and all logs are read afterwards. A list lacks who is not on it, or on it as stopped; who \
+is suspected is on it. Links of thirty: ten looks a second apart, a minute after the start. Then \
+every second node is killed, and a key written at one of the others is read at all of them.
 - **With plain peers**: these are a double of the deployed nodes, in the process that measures; \
 what it receives is counted as payload of WebSocket frames. For each key: 100 writes, 50 ms \
 apart, at four nodes in turn; heartbeats and rounds of that time included. Among plain peers: 100 \

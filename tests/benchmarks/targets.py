@@ -94,8 +94,13 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("twenty_freeze_seen_last", "the same, the longest of five", Unit.SECONDS, 10.0),
         Target("twenty_freeze_over", "it goes on: active on all lists", Unit.SECONDS, 5.0),
         Target(
-            "twenty_down", "living nodes missing on lists after a minute of starving", Unit.COUNT, 0
+            "twenty_down",
+            "both cores busy for a minute: most living nodes that one list lacked, then or in 90 s"
+            " after",
+            Unit.COUNT,
+            0,
         ),
+        Target("twenty_suspicions", "suspicions in that time, on all lists", Unit.COUNT),
         Target("thirty_links", "most links that one of 30 holds", Unit.COUNT, 12),
         Target("half_write", "a write on all 15 left after 15 are killed", Unit.SECONDS, 5.0),
     ),

@@ -5,9 +5,11 @@ import statistics
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from tests.benchmarks.failures import crash, freeze
+from tests.benchmarks.graph import parts
 from tests.benchmarks.lists import Watch
 from tests.benchmarks.load import percentile
 from tests.benchmarks.nodes import TICK, cluster, settle
@@ -49,12 +51,7 @@ def thirty() -> dict[str, float]:
         for node in nodes.nodes[::2]:
             node.kill()
         rest = Cluster.of(nodes.nodes[1::2])
-        began = time.perf_counter()
-        rest.clients[0].set("after", "half")
-        for client in rest.clients:
-            eventually(partial(_reads, client, "after"), within=60, pause=TICK)
-        seconds = time.perf_counter() - began
-        return {"thirty_links": max(held), "half_write": seconds}
+        return {"thirty_links": max(held), **_after_half(rest)}
 
 
 def _writes(nodes: Cluster) -> dict[str, float]:
@@ -82,6 +79,26 @@ def _freezes(nodes: Cluster) -> dict[str, float]:
         "twenty_freeze_seen_last": max(seen),
         "twenty_freeze_over": max(over),
     }
+
+
+def _after_half(rest: Cluster) -> dict[str, float]:
+    """From now, when the others have just been killed: the graph of links, and a write."""
+    began = time.perf_counter()
+    with ThreadPoolExecutor(1) as pool:
+        looking = pool.submit(_until_whole, rest, began)
+        rest.clients[0].set("after", "half")
+        for client in rest.clients:
+            eventually(partial(_reads, client, "after"), within=60, pause=TICK)
+        seconds = time.perf_counter() - began
+        at_first, whole = looking.result()
+    return {"half_parts": at_first, "half_whole": whole, "half_write": seconds}
+
+
+def _until_whole(nodes: Cluster, began: float) -> tuple[int, float]:
+    """How many parts their links make at first, and the seconds until all hang together."""
+    at_first = len(parts(nodes))
+    eventually(lambda: len(parts(nodes)) == 1, within=60)
+    return at_first, time.perf_counter() - began
 
 
 def _busy(nodes: Cluster) -> dict[str, float]:

@@ -53,7 +53,9 @@ four processes that do nothing but count, beside twenty nodes on two cores. Duri
 seconds more, in which whoever fell silent would be removed, one list is looked at each second, by \
 turns, and all logs are read afterwards. A list lacks who is not on it, or on it as stopped; who \
 is suspected is on it. Links of thirty: ten looks a second apart, a minute after the start. Then \
-every second node is killed, and a key written at one of the others is read at all of them.
+every second node is killed. Which of the others hold a connection to each other the kernel tells, \
+again and again from the last end on, until all hang together; meanwhile a key is written at one \
+of them and read at all.
 - **With plain peers**: these are a double of the deployed nodes, in the process that measures; \
 what it receives is counted as payload of WebSocket frames. For each key: 100 writes, 50 ms \
 apart, at four nodes in turn; heartbeats and rounds of that time included. Among plain peers: 100 \

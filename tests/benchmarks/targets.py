@@ -102,7 +102,13 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         ),
         Target("twenty_suspicions", "suspicions in that time, on all lists", Unit.COUNT),
         Target("thirty_links", "most links that one of 30 holds", Unit.COUNT, 12),
-        Target("half_write", "a write on all 15 left after 15 are killed", Unit.SECONDS, 5.0),
+        Target(
+            "half_parts",
+            "15 of them are killed: parts that the links of the 15 left make at once",
+            Unit.COUNT,
+        ),
+        Target("half_whole", "the same, until their links make one graph", Unit.SECONDS, 5.0),
+        Target("half_write", "the same, until a write is on all 15 left", Unit.SECONDS, 5.0),
     ),
     "Failure and return, five nodes": (
         Target(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.proof import Proof, Run, recorded
-from tests.support.record import keep
+from tests.support.proof import Proof, Run, peak_mb, recorded
+from tests.support.record import keep, read
 
 
 def _prove(seed: int, at: str) -> Run:
@@ -20,6 +20,21 @@ def test_every_outcome_is_on_record(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert proof.main(["--record", str(record), "--seeds", "3"]) == 1
     assert "seed 3: broken" in capsys.readouterr().out
     assert record.read_text().count("\n") >= 3
+
+
+def _heavy(seed: int, at: str) -> Run:
+    held = bytearray(200_000_000 if seed == 1 else 1)
+    return Run(revision=at, seed=len(held), outcome="fine", seconds=peak_mb(), date="2026-11-25")
+
+
+def test_what_a_seed_took_in_memory_is_its_own(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    assert (
+        Proof("nothing", _heavy, "README.md", holds="fine", seeds=2).main(["--record", str(record)])
+        == 0
+    )
+    heavy, light = (run.seconds for run in read(record, Run))
+    assert light < 200 < heavy
 
 
 def test_a_seed_on_record_is_not_run_again(tmp_path: Path) -> None:

@@ -6,9 +6,11 @@ proof goes on where it was. Uncommitted changes are recorded as such and never s
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
+from multiprocessing import get_context
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from typing import Generic, TypeVar
 
 import msgspec
@@ -69,9 +71,17 @@ class Proof(Generic[R]):
 
     def _runs(self, seeds: Iterable[int], at: str, jobs: int) -> Iterator[R]:
         """Run these seeds, several at a time, and yield them as they end."""
-        with ProcessPoolExecutor(max_workers=jobs) as pool:
-            for future in as_completed([pool.submit(self._prove, seed, at) for seed in seeds]):
+        threads = ThreadPoolExecutor(jobs)
+        try:
+            for future in as_completed([threads.submit(self._run, seed, at) for seed in seeds]):
                 yield future.result()
+        finally:
+            threads.shutdown(cancel_futures=True)
+
+    def _run(self, seed: int, at: str) -> R:
+        """Run one seed where nothing ran before: how much memory it took at most is its own."""
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as alone:
+            return alone.submit(self._prove, seed, at).result()
 
 
 def recorded(record: Path, at: str) -> set[int]:
@@ -79,6 +89,11 @@ def recorded(record: Path, at: str) -> set[int]:
     if at.endswith("+changes"):
         return set()
     return {run.seed for run in read(record, Run) if run.revision == at}
+
+
+def peak_mb() -> float:
+    """The most memory that this process has held, in MB."""
+    return round(getrusage(RUSAGE_SELF).ru_maxrss * 1_024 / 1e6, 1)
 
 
 def today() -> str:

@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tests.benchmarks import sections
 from tests.benchmarks.targets import Target, Unit
-from tests.simulation.sizes import Run
+from tests.simulation.sizes import CASES, USUAL, Run
 from tests.support import record as records
 from tests.support.proof import PROOFS
 
 RECORD = PROOFS / "sizes.jsonl"
 HEADING = "## Clusters of ten to thousands, in simulation"
-_BEFORE = "## How it is measured"
-"""The heading before which the tables are put where a document has none."""
 
 _INTRODUCTION = """\
 The real core in virtual time, links of 50 ms, default settings; what is lost is sent again after \
@@ -38,6 +37,8 @@ _ROWS = (
 )
 _COMPARED = 100
 """Nodes of the cluster with which larger ones are compared."""
+_NEVER = 10_000
+"""Nodes that are not simulated; what they would take is told."""
 
 
 def read(record: Path = RECORD) -> list[Run]:
@@ -52,19 +53,37 @@ def section(runs: Sequence[Run]) -> str:
     for loss in sorted({loss for loss, _ in latest}):
         parts.append(f"### {loss:.0%} lost")
         parts.append("\n".join(_table([latest[key] for key in sorted(latest) if key[0] == loss])))
+    if latest:
+        parts += ["### The largest cluster", _largest(list(latest.values()))]
     return "\n\n".join(parts) + "\n"
 
 
 def refresh(document: Path, runs: Sequence[Run]) -> None:
-    """Write this section of the document anew, or put it before how all is measured."""
-    before, found, rest = document.read_text().partition(f"{HEADING}\n")
-    if found:
-        _, heading, after = rest.partition("\n## ")
-        after = heading.lstrip() + after
+    """Write this section of the document anew."""
+    sections.refresh(document, HEADING, section(runs))
+
+
+def _largest(runs: Sequence[Run]) -> str:
+    """How large clusters get here, and why no larger."""
+    nodes = max(run.nodes for run in runs)
+    run = max((run for run in runs if run.nodes == nodes), key=lambda run: run.seconds)
+    told = f"{nodes:,} nodes are the most on record: {run.seconds:,.0f} s on one core"
+    if run.peak_mb is None:
+        more = ""
     else:
-        before, heading, after = before.partition(_BEFORE)
-        after = heading + after
-    document.write_text(f"{before}{section(runs)}\n{after}")
+        told += (
+            f" and {run.peak_mb:,.0f} MB of memory, {run.peak_mb * 1e3 / nodes**2:.1f} kB for each"
+            " node and each that it knows"
+        )
+        gigabytes = run.peak_mb * (_NEVER / nodes) ** 2 / 1e3
+        more = f": {_NEVER:,} nodes would take some {gigabytes:,.0f} GB"
+    usual, most = CASES[USUAL - 1][0], CASES[-1][0]
+    return (
+        f"{told}. Up to {usual:,} are simulated by default, {most:,} by `make prove-sizes"
+        f" ARGS='--seeds {len(CASES)}'`. What limits is that nothing is left out: each node has its"
+        " own list of all others, and each newcomer is named on each link of everybody. So memory"
+        f" and work grow with the square of the nodes{more}."
+    )
 
 
 def _table(runs: Sequence[Run]) -> Iterator[str]:
@@ -78,6 +97,11 @@ def _table(runs: Sequence[Run]) -> Iterator[str]:
     for field in "outcome", "revision", "date":
         yield f"| {field} | | {' | '.join(getattr(run, field) for run in runs)} |"
     yield f"| took | | {' | '.join(f'{run.seconds:,.0f} s' for run in runs)} |"
+    yield f"| memory at most | | {' | '.join(map(_memory, runs))} |"
+
+
+def _memory(run: Run) -> str:
+    return "" if run.peak_mb is None else f"{run.peak_mb:,.0f} MB"
 
 
 def _value(target: Target, run: Run, compared: float | None) -> float | None:

@@ -38,6 +38,21 @@ def test_growth_is_told_of_clusters_larger_than_a_hundred() -> None:
     assert "|  | 1.00 × | **1.25 ×** |" in text
 
 
+def test_what_the_largest_cluster_took_is_told() -> None:
+    text = section([run(100, peak_mb=50.0), run(2_000, peak_mb=4_000.0), run(2_000, loss=0.05)])
+    assert "| memory at most | | 50 MB | 4,000 MB |" in text
+    assert "\n2,000 nodes are the most on record: 12 s on one core and 4,000 MB of memory" in text
+    assert "1.0 kB for each" in text
+    assert "10,000 nodes would take some 100 GB." in text
+
+
+def test_what_is_not_on_record_of_it_is_not_told() -> None:
+    text = section([run(1_000)])
+    assert "| memory at most | |  |" in text
+    assert "\n1,000 nodes are the most on record: 12 s on one core. Up to 1,000 " in text
+    assert text.endswith("grow with the square of the nodes.\n")
+
+
 def test_only_this_section_of_a_document_is_written_anew(tmp_path: Path) -> None:
     document, record = tmp_path / "document.md", tmp_path / "record.jsonl"
     document.write_text("# Benchmarks\n\n## How it is measured\n\nso\n\n## Soak\n\nruns\n")
@@ -48,4 +63,5 @@ def test_only_this_section_of_a_document_is_written_anew(tmp_path: Path) -> None
     text = document.read_text()
     assert text.startswith(f"# Benchmarks\n\n{HEADING}\n\n")
     assert text.count("### 0% lost") == text.count(HEADING) == 1
-    assert text.endswith("12 s |\n\n## How it is measured\n\nso\n\n## Soak\n\nruns\n")
+    assert text.count("### The largest cluster") == 1
+    assert text.endswith(".\n\n## How it is measured\n\nso\n\n## Soak\n\nruns\n")

@@ -53,6 +53,8 @@ class Run(proof.Run, frozen=True, kw_only=True):
     suspected: int = 0
     """Suspicions of nodes that ran, on any list."""
     removed: int = 0
+    peak_mb: float | None = None
+    """The most memory that the process held which simulated them all."""
 
 
 def plan(seed: int) -> Plan:
@@ -95,6 +97,7 @@ def measure(planned: Plan, at: str) -> Run:
         dark_most=_part(result.hosts_noticed, 1.0),
         suspected=result.suspected,
         removed=result.removed,
+        peak_mb=proof.peak_mb(),
     )
 
 

@@ -17,6 +17,8 @@ def test_ten_nodes_are_as_they_should_be(seed: int) -> None:
     assert run.dark_most is not None
     assert run.killed_p99 is not None
     assert run.killed_p99 < 1 < run.dark_most
+    assert run.peak_mb is not None
+    assert run.peak_mb > 10
 
 
 def test_what_goes_wrong_is_the_outcome() -> None:

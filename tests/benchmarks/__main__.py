@@ -16,7 +16,9 @@ from tests.benchmarks import (
     admin,
     cost,
     crowd,
+    detector,
     failures,
+    halves,
     large,
     machine,
     mixed,
@@ -67,7 +69,8 @@ def main() -> None:
     print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
         soaked = read(soaks.RECORD, soaks.Line)
-        options.write.write_text(report.document(figures, described, sizes.read(), soaked))
+        records = report.Records(sizes.read(), detector.read(), halves.read(), soaked)
+        options.write.write_text(report.document(figures, described, records))
     if record is not None:
         record.clear()
 

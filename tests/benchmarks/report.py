@@ -2,9 +2,11 @@
 
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from tests.benchmarks import repairing, sizes
+from tests.benchmarks import detector, halves, repairing, sizes
 from tests.benchmarks.targets import TARGETS, Target
+from tests.simulation import detecting, splitting
 from tests.simulation.sizes import Run
 from tests.soak.record import Line, section
 
@@ -97,16 +99,30 @@ def table(figures: Figures) -> Iterator[str]:
             yield from (_row(target, figures[target.figure]) for target in measured)
 
 
-def document(figures: Figures, machine: str, clusters: Sequence[Run], soaks: Sequence[Line]) -> str:
+class Records(NamedTuple):
+    """What long runs have kept on record."""
+
+    clusters: Sequence[Run] = ()
+    detected: Sequence[detecting.Run] = ()
+    halved: Sequence[splitting.Run] = ()
+    soaks: Sequence[Line] = ()
+
+
+def document(figures: Figures, machine: str, records: Records) -> str:
     """The whole file."""
     runs = min(map(len, figures.values()))
     parts = [
         INTRODUCTION.format(runs=runs, machine=machine),
         *table(figures),
         *repairing.table(figures),
-        f"\n{sizes.section(clusters).rstrip()}",
     ]
-    return "\n".join([*parts, METHOD, section(soaks)])
+    simulated = [sizes.section(records.clusters)]
+    if records.detected:
+        simulated.append(detector.section(records.detected))
+    if records.halved:
+        simulated.append(halves.section(records.halved))
+    parts += [f"\n{text.rstrip()}" for text in simulated]
+    return "\n".join([*parts, METHOD, section(records.soaks)])
 
 
 def _row(target: Target, values: Sequence[float]) -> str:

@@ -1,9 +1,15 @@
 """Sections of the document that are written anew from records, each under a heading of its own."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+
+from tests.support.proof import Run
 
 _BEFORE = "## How it is measured"
 """The heading before which a section is put where a document has none."""
+
+R = TypeVar("R", bound=Run)
 
 
 def refresh(document: Path, heading: str, section: str) -> None:
@@ -16,3 +22,16 @@ def refresh(document: Path, heading: str, section: str) -> None:
         before, following, after = before.partition(_BEFORE)
         after = following + after
     document.write_text(f"{before}{section}\n{after}")
+
+
+def latest(runs: Sequence[R]) -> list[R]:
+    """The runs at the revision of the last one, in the order of their seeds."""
+    return sorted(
+        {run.seed: run for run in runs if run.revision == runs[-1].revision}.values(),
+        key=lambda run: run.seed,
+    )
+
+
+def bold(text: str, wrong: bool) -> str:
+    """The cell of a table, in bold where it is not as it should be."""
+    return f"**{text}**" if wrong else text

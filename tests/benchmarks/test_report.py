@@ -3,7 +3,7 @@
 import pytest
 
 from tests.benchmarks.load import masked, percentile
-from tests.benchmarks.report import document, table
+from tests.benchmarks.report import Records, document, table
 from tests.benchmarks.targets import TARGETS, Unit
 
 FIGURES = [target.figure for targets in TARGETS.values() for target in targets]
@@ -43,7 +43,7 @@ def test_every_figure_has_one_target() -> None:
 
 
 def test_a_document_says_how_often_and_on_what() -> None:
-    text = document({figure: [1.0, 2.0, 3.0] for figure in FIGURES}, "a machine", [], [])
+    text = document({figure: [1.0, 2.0, 3.0] for figure in FIGURES}, "a machine", Records())
     assert "the median of 3 runs" in text
     assert "Machine: a machine." in text
     assert text.count("\n| ") == len(FIGURES) + len(TARGETS)

@@ -24,6 +24,8 @@ LOSSES = 0.2, 0.5
 """By turns, from seed to seed."""
 RESEND = 0.2
 """Seconds; the shortest that Linux waits."""
+COMPARED = 0.1
+"""The part of the time for which the first seeds run again, with self-doubt and without."""
 KEPT = "nobody removed"
 
 
@@ -31,6 +33,10 @@ class Run(proof.Run, frozen=True, kw_only=True):
     """One line of the record."""
 
     loss: float
+    nodes: int = NODES
+    virtual_seconds: float = HOUR
+    removed: int = 0
+    """Removals, from any list, of nodes that live."""
     suspected_stalled: int = 0
     """Suspicions, on any list, of nodes that stalled then or within ten seconds before."""
     suspected: int = 0
@@ -98,7 +104,7 @@ def prove(seed: int, at: str, *, seconds: float = HOUR, nodes: int = NODES) -> R
     if seed <= len(LOSSES):
         for name, more in (("without", {"make_node": Trusting}), ("with", {})):
             short = Trial(seed, nodes=nodes, loss=loss, **more)
-            short.run(seconds / 10)
+            short.run(COMPARED * seconds)
             compared[f"suspected_{name}_self_doubt"] = short.suspected[False]
     return Run(
         revision=at,
@@ -107,6 +113,9 @@ def prove(seed: int, at: str, *, seconds: float = HOUR, nodes: int = NODES) -> R
         seconds=round(time.monotonic() - begun, 1),
         date=proof.today(),
         loss=loss,
+        nodes=nodes,
+        virtual_seconds=seconds,
+        removed=trial.removed,
         suspected_stalled=trial.suspected[True],
         suspected=trial.suspected[False],
         **compared,

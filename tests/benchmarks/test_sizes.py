@@ -46,6 +46,14 @@ def test_what_the_largest_cluster_took_is_told() -> None:
     assert "10,000 nodes would take some 100 GB." in text
 
 
+def test_an_outcome_means_what_is_said_of_it() -> None:
+    outcome, _, _ = KEPT.partition(",")
+    text = section([run(10)])
+    assert f"| outcome | | {outcome}, " in text
+    assert f'"{outcome}"' in text
+    assert section([]).count("\n\n") == 1
+
+
 def test_what_is_not_on_record_of_it_is_not_told() -> None:
     text = section([run(1_000)])
     assert "| memory at most | |  |" in text

@@ -23,7 +23,8 @@ LATENCY = 0.05
 RESEND = 0.2
 """Seconds; the shortest that Linux waits."""
 WRITES = 100
-KEPT = "all as it should be"
+KEPT = "nothing lost or missed, nobody removed"
+"""The outcome of a run in which nothing happened that must not; aims are another matter."""
 
 
 class Run(proof.Run, frozen=True, kw_only=True):

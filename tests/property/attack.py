@@ -37,7 +37,8 @@ LIMITS = Limits(
     links=12,
     peer_list=8,
     pulled=4,
-    ties=8,
+    # Ten times as many keys are remembered whose ties were repaired.
+    ties=6,
     history_control=20,
     outbox_entries=20,
     pending_writes=8,

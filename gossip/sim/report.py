@@ -25,6 +25,8 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
         f"  at rest each node sends {study.frames:.1f} frames and {study.bytes:,.0f} bytes a second"
         f" ({HEADERS} bytes of headers for each frame included)"
     )
+    if plan.churn:
+        yield f"  nodes that crashed and came back meanwhile: {study.crashes}"
     yield from _written(study)
     yield _spread("end of a process seen on all lists", study.noticed)
     yield _spread("end of a host seen on all lists", study.hosts_noticed)

@@ -28,6 +28,8 @@ _STARTED = 2.0
 _FORMED_WITHIN = 300.0
 _SETTLE = 20.0
 """Seconds between the phases, in which what the last one set off ends."""
+_AWAY = 10.0
+"""Seconds for which a node that crashed stays away."""
 _WRITERS = 5
 """Nodes that write, by turns: who writes often has a tree (S3), the others' writes are flooded."""
 _BETWEEN_WRITES = 0.1
@@ -50,7 +52,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     quiet: float = 60.0
     """How long the cluster is watched at rest."""
     churn: float = 0.0
-    """Nodes a minute that are killed meanwhile, and come back ten seconds later."""
+    """Nodes a minute that are killed meanwhile, and come back ten seconds later; two stay."""
     writes: int = 100
     """Ten a second, at five nodes by turns."""
     kills: int = 6
@@ -65,8 +67,10 @@ class Study(msgspec.Struct, kw_only=True):
     """From the last start until all listed all; None where they did not in time."""
     links: list[int] = []
     """Of each node, at rest."""
+    crashes: int = 0
+    """Nodes that crashed and came back meanwhile."""
     frames: float = 0.0
-    """Sent by a node in a second at rest."""
+    """Sent by a node that runs in a second at rest."""
     bytes: float = 0.0
     """Likewise, headers included."""
     coverage: list[float] = []
@@ -122,6 +126,8 @@ class _Run:
         self._rng = self._cluster.world.rng
         self._study = Study(nodes=plan.nodes)
         self._seen_notices = 0
+        self._ran = 0.0
+        """Seconds for which nodes ran while the cluster was watched, of all together."""
 
     def run(self) -> Study:
         self._form()
@@ -155,35 +161,40 @@ class _Run:
         return all(host.node.listed >= self._plan.nodes - 1 for host in self._cluster.up)
 
     def _watch(self) -> None:
-        traffic, plan = self._cluster.world.network.traffic, self._plan
+        cluster, plan, study = self._cluster, self._plan, self._study
+        traffic, end = cluster.world.network.traffic, cluster.now + plan.quiet
         frames, sent = traffic.frames, traffic.bytes
+        self._ran = plan.nodes * plan.quiet
         if plan.churn:
-            self._run_with_churn()
-        else:
-            self._cluster.run(plan.quiet)
-        each = max(plan.quiet, 1e-9) * plan.nodes
-        self._study.frames = (traffic.frames - frames) / each
-        self._study.bytes = (traffic.bytes - sent + HEADERS * (traffic.frames - frames)) / each
+            cluster.world.scheduler.after(30 / plan.churn, self._crash, end)
+        cluster.run(plan.quiet)
+        frames, sent = traffic.frames - frames, traffic.bytes - sent
+        each = max(self._ran, 1e-9)
+        study.frames, study.bytes = frames / each, (sent + HEADERS * frames) / each
+        if plan.churn:
+            cluster.run(_AWAY + _SETTLE)
         self._count_notices()
-        self._tell(f"at rest: {self._study.bytes:.0f} bytes/s from each node")
+        self._tell(f"at rest: {study.bytes:.0f} bytes/s from each node")
 
-    def _run_with_churn(self) -> None:
-        cluster, pause = self._cluster, 60 / self._plan.churn
-        end = cluster.now + self._plan.quiet
-        away: list[tuple[float, Host]] = []
-        while cluster.now < end:
-            cluster.run(min(pause, end - cluster.now))
-            self._count_notices()
-            while away and away[0][0] <= cluster.now:
-                away.pop(0)[1].start()
-            victim = self._rng.choice(cluster.up)
-            victim.kill(dark=False)
-            away.append((cluster.now + 10, victim))
-        cluster.run(10)
+    def _crash(self, end: float) -> None:
+        """Let a node crash if two others stay, and the next one later; until `end`."""
+        cluster = self._cluster
+        if cluster.now >= end:
+            return
+        scheduler, up = cluster.world.scheduler, cluster.up
+        scheduler.after(60 / self._plan.churn, self._crash, end)
+        if len(up) <= 2:
+            return
         self._count_notices()
-        for _, host in away:
-            host.start()
-        cluster.run(_SETTLE)
+        victim = self._rng.choice(up)
+        victim.kill(dark=False)
+        self._study.crashes += 1
+        self._ran -= min(_AWAY, end - cluster.now)
+        scheduler.after(_AWAY, self._return, victim)
+
+    def _return(self, host: Host) -> None:
+        self._count_notices()
+        host.start()
 
     def _write(self) -> None:
         cluster, plan = self._cluster, self._plan

@@ -4,10 +4,12 @@ from io import StringIO
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
 from gossip.sim.conditions import Conditions
+from gossip.sim.host import Host
 from gossip.sim.report import lines, picture
 from gossip.sim.study import Plan, Study, study
 
@@ -57,11 +59,57 @@ def test_a_larger_cluster_takes_hops() -> None:
     assert 2 <= max(larger.hops) <= 4
 
 
+CHURNED = Plan(nodes=8, conditions=STEADY, quiet=60.0, churn=4.0, writes=1, kills=0)
+
+
 def test_nodes_that_come_and_go_are_no_false_alarms() -> None:
-    plan = Plan(nodes=8, conditions=STEADY, quiet=60.0, churn=4.0, writes=1, kills=0)
-    churned = study(plan, quiet)
+    churned = study(CHURNED, quiet)
+    assert churned.crashes == 4
     assert (churned.suspected, churned.removed) == (0, 0)
     assert churned.everywhere != [None]
+    assert "crashed and came back meanwhile: 4" in "\n".join(lines(CHURNED, churned))
+
+
+def test_what_is_sent_at_rest_is_sent_in_that_time_alone() -> None:
+    still = msgspec.structs.replace(CHURNED, quiet=10.0, churn=0.0)
+    # The first one would crash after 30 s.
+    seldom = msgspec.structs.replace(still, churn=1.0)
+    assert study(seldom, quiet).bytes == study(still, quiet).bytes
+    often = study(msgspec.structs.replace(still, churn=12.0), quiet)
+    assert study(still, quiet).bytes < often.bytes < 3_000
+
+
+@pytest.mark.parametrize(
+    ("churn", "crashes", "returns"),
+    [(1.0, [30.0], [40.0]), (6.0, [5.0, 15.0, 25.0], [15.0, 25.0, 35.0])],
+)
+def test_who_crashes_is_back_ten_seconds_later(
+    monkeypatch: pytest.MonkeyPatch, churn: float, crashes: list[float], returns: list[float]
+) -> None:
+    plan = msgspec.structs.replace(CHURNED, churn=churn)
+    killed, started = list[float](), list[float]()
+    kill, start = Host.kill, Host.start
+
+    def killing(host: Host, *, dark: bool) -> None:
+        killed.append(host.clock().monotonic)
+        kill(host, dark=dark)
+
+    def starting(host: Host) -> None:
+        started.append(host.clock().monotonic)
+        start(host)
+
+    monkeypatch.setattr(Host, "kill", killing)
+    monkeypatch.setattr(Host, "start", starting)
+    study(plan, quiet)
+    begun = killed[0] - crashes[0]
+    assert killed[: len(crashes)] == pytest.approx([begun + after for after in crashes])
+    assert started[plan.nodes :][: len(returns)] == pytest.approx([begun + r for r in returns])
+    assert len(started) == plan.nodes + len(killed)
+
+
+def test_of_three_nodes_that_come_and_go_two_stay() -> None:
+    plan = msgspec.structs.replace(CHURNED, nodes=3, churn=120.0, quiet=21.0)
+    assert study(plan, quiet).crashes == 3
 
 
 def test_a_network_that_loses_everything_forms_no_cluster() -> None:

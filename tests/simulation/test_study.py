@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
+from gossip.management.commands import simulategossip
 from gossip.sim.conditions import Conditions
 from gossip.sim.host import Host
 from gossip.sim.report import lines, picture
-from gossip.sim.study import Plan, Study, study
+from gossip.sim.study import Plan, Study, Tell, study
 
 STEADY = Conditions(latency=0.05, jitter=0.0)
 SMALL = Plan(nodes=8, conditions=STEADY, quiet=30.0, writes=3, kills=2)
@@ -155,9 +156,19 @@ def test_the_command_prints_figures_and_writes_a_picture(tmp_path: Path) -> None
     [
         ("nodes", 2, "--nodes must be 3 to 20000"),
         ("loss", 1.0, "--loss must be at least 0 and less than 1"),
-        ("latency", -1.0, "--latency must not be negative"),
+        ("latency", -1.0, "--latency must be a number that is not negative"),
+        ("churn", float("inf"), "--churn must be a number that is not negative"),
         ("kills", 99, "--kills must leave two nodes"),
-        ("probe_interval", 0.0, "intervals and time-outs must be greater than 0"),
+        ("probe_interval", 9, "--probe-interval='9' must be an integer from 10 to 3600000"),
+        ("fanout", -1, "--fanout='-1' must be an integer from 1 to 64"),
+        (
+            *("heartbeat_interval", 30_000),
+            "--heartbeat-interval='30000' must be less than --suspicion-timeout (30000)",
+        ),
+        (
+            *("cleanup_timeout", 29_999),
+            "--cleanup-timeout='29999' must be no less than --suspicion-timeout (30000)",
+        ),
         ("picture", Path("/nowhere/x.svg"), "/nowhere/x.svg: No such file or directory"),
     ],
 )
@@ -168,3 +179,21 @@ def test_what_cannot_be_simulated_is_refused_in_one_line(
     with pytest.raises(CommandError) as refusal:
         call_command("simulategossip", stdout=StringIO(), stderr=StringIO(), **options)
     assert str(refusal.value) == told
+
+
+def test_the_command_takes_settings_as_the_variables_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    plans: list[Plan] = []
+
+    def noting(plan: Plan, tell: Tell) -> Study:
+        plans.append(plan)
+        return Study(nodes=plan.nodes, links=[1])
+
+    monkeypatch.setattr(simulategossip, "study", noting)
+    options = {"interval": 250, "probe_interval": "100", "fanout": 4, "suspicion_timeout": 20_000}
+    call_command("simulategossip", stdout=StringIO(), stderr=StringIO(), **options)
+    assert plans[0].settings == {
+        "interval": 0.25,
+        "probe_interval": 0.1,
+        "fanout": 4,
+        "suspicion_timeout": 20.0,
+    }

@@ -1,12 +1,16 @@
 """`manage.py simulategossip`: a cluster that does not exist yet, in virtual time."""
 
+import math
+import re
 import time
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from gossip import conf
 from gossip.core.config import Limits
+from gossip.core.errors import ConfigurationError
 from gossip.sim.conditions import Conditions
 from gossip.sim.report import lines, picture
 from gossip.sim.study import Plan, study
@@ -19,14 +23,11 @@ PRESETS = {
 """One machine, one site, several sites."""
 RESEND = 0.2
 """Seconds after which TCP sends again what was lost, at least."""
-TIMES = {
-    "interval": "GOSSIP_INTERVAL",
-    "heartbeat_interval": "GOSSIP_HEARTBEAT_INTERVAL",
-    "probe_interval": "GOSSIP_PROBE_INTERVAL",
-    "suspicion_timeout": "GOSSIP_SUSPICION_TIMEOUT",
-    "cleanup_timeout": "GOSSIP_CLEANUP_TIMEOUT",
-}
-"""Fields of `Config` in milliseconds here, and the variables that set them."""
+SETTINGS = (
+    *("interval", "heartbeat_interval", "probe_interval", "suspicion_timeout", "cleanup_timeout"),
+    "fanout",
+)
+"""Fields of `Config`, set and checked as the variables `GOSSIP_…` of these names."""
 
 
 class Command(BaseCommand):
@@ -60,10 +61,9 @@ class Command(BaseCommand):
         )
         parser.add_argument("--writes", type=int, default=plan.writes)
         parser.add_argument("--kills", type=int, default=plan.kills)
-        for field, variable in TIMES.items():
-            flag = "--" + field.replace("_", "-")
-            parser.add_argument(flag, type=float, help=f"ms, as {variable}")
-        parser.add_argument("--fanout", type=int, help="as GOSSIP_FANOUT")
+        for field in SETTINGS:
+            unit = "" if field == "fanout" else "ms, "
+            parser.add_argument(_flag(field), help=f"{unit}as {_variable(field)}")
         parser.add_argument("--picture", type=Path, help="SVG file for the curves")
 
     def handle(self, *_args: Any, **options: Any) -> None:
@@ -86,21 +86,14 @@ class Command(BaseCommand):
 def _plan(options: dict[str, Any]) -> Plan:
     preset = PRESETS[options["preset"]]
     for name in ("latency", "jitter", "churn", "quiet_seconds", "writes", "kills"):
-        if options[name] is not None and options[name] < 0:
-            raise CommandError(f"--{name.replace('_', '-')} must not be negative")
+        if options[name] is not None and not 0 <= options[name] < math.inf:
+            raise CommandError(f"{_flag(name)} must be a number that is not negative")
     if not 3 <= options["nodes"] <= Limits().members:
         raise CommandError(f"--nodes must be 3 to {Limits().members}")
     if not 0 <= options["loss"] < 1:
         raise CommandError("--loss must be at least 0 and less than 1")
     if options["kills"] > options["nodes"] - 2:
         raise CommandError("--kills must leave two nodes")
-    settings: dict[str, Any] = {
-        field: options[field] / 1_000 for field in TIMES if options[field] is not None
-    }
-    if any(value <= 0 for value in settings.values()):
-        raise CommandError("intervals and time-outs must be greater than 0")
-    if options["fanout"] is not None:
-        settings["fanout"] = options["fanout"]
     latency, jitter = options["latency"], options["jitter"]
     return Plan(
         nodes=options["nodes"],
@@ -111,9 +104,31 @@ def _plan(options: dict[str, Any]) -> Plan:
             loss=options["loss"],
             resend=RESEND,
         ),
-        settings=settings,
+        settings=_settings(options),
         quiet=options["quiet_seconds"],
         churn=options["churn"],
         writes=options["writes"],
         kills=options["kills"],
     )
+
+
+def _settings(options: dict[str, Any]) -> dict[str, Any]:
+    """What a node would make of these settings, or refuse at its start."""
+    given = {field: options[field] for field in SETTINGS if options[field] is not None}
+    environ = {_variable(field): str(value) for field, value in given.items()}
+    try:
+        config = conf.load(environ, Path.cwd()).core("", "")
+    except ConfigurationError as error:
+        # The line names variables, where options were given.
+        raise CommandError(
+            re.sub(r"GOSSIP_(\w+)", lambda name: _flag(name[1].lower()), str(error))
+        ) from None
+    return {field: getattr(config, field) for field in given}
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _variable(field: str) -> str:
+    return f"GOSSIP_{field.upper()}"

@@ -9,7 +9,7 @@ The bytes of a frame are carried, never read.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 import msgspec
@@ -79,6 +79,8 @@ class Network:
     def __init__(self, scheduler: Scheduler, rng: random.Random, conditions: Conditions) -> None:
         self.conditions = conditions
         self.traffic = Traffic()
+        self.arrived: Callable[[End, bytes], None] | None = None
+        """Told of each frame that reaches an open end, before its owner."""
         self._scheduler = scheduler
         self._rng = rng
         self._names: dict[str, str] = {}
@@ -188,6 +190,8 @@ class Network:
 
     def _arrive(self, end: End, frame: bytes) -> None:
         if end.open:
+            if self.arrived is not None:
+                self.arrived(end, frame)
             end.owner.received(end, frame)
         else:
             self._answer_with_reset(end)

@@ -47,7 +47,7 @@ def _written(study: Study) -> Iterator[str]:
     everywhere = f"{statistics.median(done) * 1e3:.0f} ms in the median" if done else "never"
     yield f"  a write is everywhere after {everywhere}" + (f", {late} were not" if late else "")
     most = max(study.hops, default=0)
-    yield f"  by at most {most} hops, each node is sent it {study.copies:.1f} times"
+    yield f"  by at most {most} hops, and at each node {study.copies:.1f} times"
 
 
 def _spread(what: str, times: Sequence[float]) -> str:

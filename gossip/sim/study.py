@@ -80,7 +80,7 @@ class Study(msgspec.Struct, kw_only=True):
     hops: Counter[int] = msgspec.field(default_factory=Counter)
     """How many nodes had a write first after so many hops."""
     copies: float = 0.0
-    """How often a write was sent to each node."""
+    """How often a write arrived at each node."""
     noticed: list[float] = []
     """From the end of a process to each list on which it is no longer active."""
     hosts_noticed: list[float] = []
@@ -100,7 +100,7 @@ class _Spreading(msgspec.Struct):
     began: float
     lacking: list[Host]
     away: dict[str, int]
-    """Hops to the nodes that were sent it."""
+    """Hops to the nodes where it arrived."""
 
 
 _written = re.compile(rb'"(study/\d+)"').findall
@@ -237,23 +237,21 @@ class _Run:
 
     @contextmanager
     def _tracing(self, spreading: dict[bytes, _Spreading]) -> Iterator[None]:
-        """Count how often these keys are sent, and by how many hops each node has them first."""
+        """Count how often these keys arrive, and by how many hops each node has them first."""
         network, study = self._cluster.world.network, self._study
-        send = network.send
 
-        def tracing(end: End, frame: bytes) -> None:
+        def arrived(end: End, frame: bytes) -> None:
             for key in _written(frame):
                 study.copies += 1
                 if key in spreading:
                     away = spreading[key].away
-                    away.setdefault(end.peer.owner.name, away.get(end.owner.name, 0) + 1)
-            send(end, frame)
+                    away.setdefault(end.owner.name, away.get(end.peer.owner.name, 0) + 1)
 
-        network.send = tracing  # type: ignore[method-assign]
+        network.arrived = arrived
         try:
             yield
         finally:
-            network.send = send  # type: ignore[method-assign]
+            network.arrived = None
 
     def _kill(self) -> None:
         for number in range(self._plan.kills):

@@ -135,6 +135,20 @@ def test_every_frame_is_lost_at_full_loss() -> None:
     assert wires.network.traffic.lost == 10
 
 
+def test_who_asks_is_told_of_each_frame_that_reaches_an_open_end() -> None:
+    wires = Wires()
+    near, far = wires.connect()
+    told: list[tuple[End, bytes]] = []
+    wires.network.arrived = lambda end, frame: told.append((end, frame))
+    wires.send(near, [b"1"])
+    wires.run()
+    assert told == [(far, b"1")]
+    wires.send(near, [b"2"])
+    wires.network.vanish(wires.b, dark=False)
+    wires.run()
+    assert told == [(far, b"1")]
+
+
 def test_every_frame_comes_twice_at_full_duplication() -> None:
     wires = Wires(Conditions(duplication=1.0))
     near, _ = wires.connect()

@@ -2,6 +2,7 @@
 
 from io import StringIO
 from pathlib import Path
+from random import Random
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -12,7 +13,7 @@ from gossip.management.commands import simulategossip
 from gossip.sim.conditions import Conditions
 from gossip.sim.host import Host
 from gossip.sim.report import lines, picture
-from gossip.sim.study import Plan, Study, Tell, study
+from gossip.sim.study import Plan, Study, Tell, _Run, study
 
 STEADY = Conditions(latency=0.05, jitter=0.0)
 SMALL = Plan(nodes=8, conditions=STEADY, quiet=30.0, writes=3, kills=2)
@@ -61,6 +62,28 @@ def test_a_larger_cluster_takes_hops() -> None:
 
 
 CHURNED = Plan(nodes=8, conditions=STEADY, quiet=60.0, churn=4.0, writes=1, kills=0)
+
+
+def test_hops_are_those_of_the_frame_that_arrives_first() -> None:
+    run = _Run(msgspec.structs.replace(SMALL, nodes=4, writes=1), quiet)
+    run._form()
+    run._rng = Random(1)
+    writer, other, *_ = Random(1).sample(run._cluster.up, 4)
+    assert writer.process is not None
+    for end in writer.process.ends():
+        if end.peer.owner.name == other.name:
+            end.horizon = run._cluster.now + 10
+    run._write()
+    # What was sent first is on its way still; a round brought it from somebody else.
+    assert run._study.hops == {0: 1, 1: 2, 2: 1}
+
+
+def test_what_does_not_arrive_is_no_copy() -> None:
+    run = _Run(msgspec.structs.replace(SMALL, writes=1), quiet)
+    run._form()
+    run._cluster.world.network.conditions = Conditions(loss=1.0)
+    run._write()
+    assert run._study.copies == 0
 
 
 def test_nodes_that_come_and_go_are_no_false_alarms() -> None:

@@ -7,6 +7,7 @@ from html import escape
 from gossip.sim.study import HEADERS, Plan, Study
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 320, 48
+_SHARES = 0.5, 0.9, 0.99, 1.0
 _COLOURS = ("#0b6e4f", "#b5402a", "#2a5db0")
 
 
@@ -32,6 +33,7 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     yield _spread("end of a host seen on all lists", study.hosts_noticed)
     if study.missed:
         yield f"  lists on which a dead node stayed active: {study.missed}"
+    yield _spread("either off all lists", study.gone)
     yield (
         f"  nodes that ran: suspected {study.suspected} times on some list,"
         f" removed {study.removed} times"
@@ -46,6 +48,10 @@ def _written(study: Study) -> Iterator[str]:
     late = len(study.everywhere) - len(done)
     everywhere = f"{statistics.median(done) * 1e3:.0f} ms in the median" if done else "never"
     yield f"  a write is everywhere after {everywhere}" + (f", {late} were not" if late else "")
+    for share in _SHARES:
+        reached = study.reached(share)
+        when = "never" if reached is None else f"after {_time(reached)}"
+        yield f"    at {share:4.0%} of the nodes {when} in the median"
     most = max(study.hops, default=0)
     yield f"  by at most {most} hops, and at each node {study.copies:.1f} times"
 

@@ -5,9 +5,11 @@ there is such a cluster. A `Plan` and its seed say everything: the same one give
 """
 
 import re
+import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import ceil, inf
 from typing import Any
 
 import msgspec
@@ -73,8 +75,8 @@ class Study(msgspec.Struct, kw_only=True):
     """Sent by a node that runs in a second at rest."""
     bytes: float = 0.0
     """Likewise, headers included."""
-    coverage: list[float] = []
-    """From a write to its arrival, at each node for each write."""
+    arrivals: list[list[float]] = []
+    """Of each write: from it to its arrival at one node after the other."""
     everywhere: list[float | None] = []
     """From a write to its arrival at the last node; None where that took too long."""
     hops: Counter[int] = msgspec.field(default_factory=Counter)
@@ -91,6 +93,24 @@ class Study(msgspec.Struct, kw_only=True):
     """Suspicions of nodes that ran, on any list."""
     removed: int = 0
     """Removals of nodes that ran, from any list."""
+    gone: list[float] = []
+    """From the end of a process or host to its removal from each list."""
+
+    @property
+    def coverage(self) -> list[float]:
+        """From a write to its arrival, at each node for each write."""
+        return [taken for arrivals in self.arrivals for taken in arrivals]
+
+    def reached(self, share: float) -> float | None:
+        """From a write until this share of the nodes had it, in the median; None: most never had.
+
+        There must have been a write.
+        """
+        place = ceil(share * self.nodes) - 1
+        median = statistics.median_low(
+            arrivals[place] if place < len(arrivals) else inf for arrivals in self.arrivals
+        )
+        return None if median == inf else median
 
 
 class _Spreading(msgspec.Struct):
@@ -99,6 +119,7 @@ class _Spreading(msgspec.Struct):
     key: str
     began: float
     lacking: list[Host]
+    arrivals: list[float]
     away: dict[str, int]
     """Hops to the nodes where it arrived."""
 
@@ -203,9 +224,9 @@ class _Run:
         with self._tracing(spreading):
             for number in range(plan.writes):
                 writer, key = writers[number % len(writers)], f"study/{number}"
-                spreading[key.encode()] = _Spreading(
-                    key, cluster.now, list(cluster.up), {writer.name: 0}
-                )
+                write = _Spreading(key, cluster.now, list(cluster.up), [], {writer.name: 0})
+                spreading[key.encode()] = write
+                self._study.arrivals.append(write.arrivals)
                 cluster.write(writer.name, key, b"true")
                 due = cluster.now + _BETWEEN_WRITES
                 while cluster.now < due:
@@ -228,7 +249,7 @@ class _Run:
         for name, write in list(spreading.items()):
             taken = cluster.now - write.began
             still = [host for host in write.lacking if cluster.get(host.name, write.key) is None]
-            study.coverage += [taken] * (len(write.lacking) - len(still))
+            write.arrivals += [taken] * (len(write.lacking) - len(still))
             write.lacking = still
             if not still:
                 study.everywhere.append(taken)
@@ -254,15 +275,34 @@ class _Run:
             network.arrived = None
 
     def _kill(self) -> None:
+        ended: dict[str, float] = {}
         for number in range(self._plan.kills):
             dark = number % 2 == 1
             victim = self._rng.choice(self._cluster.up)
             self._count_notices()
             victim.kill(dark=dark)
+            ended[victim.name] = self._cluster.now
             times = self._until_noticed(victim.name)
             (self._study.hosts_noticed if dark else self._study.noticed).extend(times)
             self._tell(f"{len(times)} lists noticed the end of a {'host' if dark else 'process'}")
         self._count_notices()
+        if ended:
+            self._until_gone(ended)
+
+    def _until_gone(self, ended: dict[str, float]) -> None:
+        """Wait for all lists to be without these, which ended at these times."""
+        cluster, up = self._cluster, self._cluster.up
+        config = up[0].config
+        due = cluster.now + config.cleanup_timeout + config.suspicion_timeout + _SETTLE
+        while cluster.now < due and any(
+            host.node.status_of(name) is not None for host in up for name in ended
+        ):
+            cluster.run(1.0)
+        self._study.gone = [
+            noticed.time - ended[noticed.notice.subject]
+            for noticed in cluster.world.notices
+            if noticed.notice.kind is NoticeKind.PEER_REMOVED and noticed.notice.subject in ended
+        ]
 
     def _until_noticed(self, name: str) -> list[float]:
         cluster = self._cluster

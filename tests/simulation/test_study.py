@@ -48,6 +48,21 @@ def test_the_end_of_a_process_is_seen_before_that_of_a_host(small: Study) -> Non
     assert max(small.noticed) < 1 < min(small.hosts_noticed)
 
 
+def test_who_is_dead_is_off_all_lists_once_it_is_cleaned_up(small: Study) -> None:
+    # Six nodes are left, each of which had both on its list, and counts from when it heard them.
+    assert len(small.gone) == 12
+    assert 55 < min(small.gone) <= max(small.gone) < 65
+    hasty = msgspec.structs.replace(SMALL, settings={"cleanup_timeout": 30.0})
+    assert 25 < max(study(hasty, quiet).gone) < 35
+
+
+def test_coverage_over_time_is_the_median_of_the_writes() -> None:
+    spread = Study(nodes=4, arrivals=[[0.0, 0.1, 0.2, 0.3], [0.0, 0.3, 0.4, 0.5], [0.0, 0.2]])
+    assert [spread.reached(share) for share in (0.25, 0.5, 0.51, 1.0)] == [0.0, 0.2, 0.4, 0.5]
+    spread.arrivals[0].pop()
+    assert spread.reached(1.0) is None
+
+
 def test_what_is_sent_at_rest_is_counted_with_its_headers(small: Study) -> None:
     assert 1 < small.frames < 10
     assert small.bytes > 60 * small.frames
@@ -144,6 +159,7 @@ def test_a_network_that_loses_everything_forms_no_cluster() -> None:
     text = "\n".join(lines(plan, lonely))
     assert "all list all: not in time" in text
     assert "everywhere after never, 1 were not" in text
+    assert "at  50% of the nodes never in the median" in text
 
 
 def test_the_figures_are_told_in_words(small: Study) -> None:
@@ -153,6 +169,8 @@ def test_the_figures_are_told_in_words(small: Study) -> None:
     )
     assert "links of a node: 7 to 7" in text
     assert "a write is everywhere after 55 ms in the median" in text
+    assert "at  50% of the nodes after 55 ms in the median" in text
+    assert "at 100% of the nodes after 55 ms in the median" in text
     assert "suspected 0 times on some list, removed 0 times" in text
 
 

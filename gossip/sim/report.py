@@ -14,10 +14,11 @@ _COLOURS = ("#0b6e4f", "#b5402a", "#2a5db0")
 def lines(plan: Plan, study: Study) -> Iterator[str]:
     """The figures, with what they mean."""
     conditions = plan.conditions
+    for_good = " for good" if conditions.loss and conditions.resend is None else ""
     yield (
         f"{plan.nodes} nodes, {conditions.latency * 1e3:g} to"
         f" {(conditions.latency + conditions.jitter) * 1e3:g} ms from one to another,"
-        f" {conditions.loss:.0%} of the frames lost, seed {plan.seed}"
+        f" {conditions.loss:.0%} of the frames lost{for_good}, seed {plan.seed}"
     )
     formed = "not in time" if study.formed is None else f"{study.formed:.1f} s after the last start"
     yield f"  all list all: {formed}"

@@ -157,6 +157,7 @@ def test_a_network_that_loses_everything_forms_no_cluster() -> None:
     assert lonely.formed is None
     assert lonely.everywhere == [None]
     text = "\n".join(lines(plan, lonely))
+    assert "100% of the frames lost for good" in text
     assert "all list all: not in time" in text
     assert "everywhere after never, 1 were not" in text
     assert "at  50% of the nodes never in the median" in text
@@ -231,10 +232,13 @@ def test_the_command_takes_settings_as_the_variables_do(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(simulategossip, "study", noting)
     options = {"interval": 250, "probe_interval": "100", "fanout": 4, "suspicion_timeout": 20_000}
-    call_command("simulategossip", stdout=StringIO(), stderr=StringIO(), **options)
+    told = {"stdout": StringIO(), "stderr": StringIO()}
+    call_command("simulategossip", **told, **options)
     assert plans[0].settings == {
         "interval": 0.25,
         "probe_interval": 0.1,
         "fanout": 4,
         "suspicion_timeout": 20.0,
     }
+    call_command("simulategossip", **told, loss=0.1, no_resend=True)
+    assert [plan.conditions.resend for plan in plans] == [0.2, None]

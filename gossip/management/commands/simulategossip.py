@@ -51,7 +51,15 @@ class Command(BaseCommand):
         parser.add_argument("--latency", type=float, help="ms from one node to another, at least")
         parser.add_argument("--jitter", type=float, help="ms that may be added to it")
         parser.add_argument(
-            "--loss", type=float, default=0.0, help="share of the frames lost and resent, 0 to 1"
+            "--loss",
+            type=float,
+            default=0.0,
+            help="share of the frames lost, 0 to 1; sent again later",
+        )
+        parser.add_argument(
+            "--no-resend",
+            action="store_true",
+            help="what is lost stays lost: harsher than TCP, and shows what repair takes",
         )
         parser.add_argument(
             "--churn", type=float, default=plan.churn, help="nodes a minute that crash and return"
@@ -102,7 +110,7 @@ def _plan(options: dict[str, Any]) -> Plan:
             latency=preset.latency if latency is None else latency / 1_000,
             jitter=preset.jitter if jitter is None else jitter / 1_000,
             loss=options["loss"],
-            resend=RESEND,
+            resend=None if options["no_resend"] else RESEND,
         ),
         settings=_settings(options),
         quiet=options["quiet_seconds"],

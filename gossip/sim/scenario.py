@@ -92,13 +92,14 @@ class Restart(Operation, frozen=True):
 
 
 class Partition(Operation, frozen=True):
-    """Cut these hosts off from all others."""
+    """Cut these hosts off from others, or from all others."""
 
     hosts: tuple[str, ...]
     reset: bool = False
+    others: tuple[str, ...] | None = None
 
     def apply(self, cluster: Cluster) -> None:
-        cluster.partition(self.hosts, reset=self.reset)
+        cluster.partition(self.hosts, self.others, reset=self.reset)
 
 
 class Heal(Operation, frozen=True):
@@ -166,6 +167,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     conditions: Conditions = Conditions()
     settings: dict[str, Any] = {}
     bootstraps: int = 1
+    unreachable: tuple[str, ...] = ()
+    """Hosts that nobody can dial (M8)."""
     left_out: tuple[str, ...] = ()
     """Nodes that need not hold what the others hold at the end: their clocks are impossible."""
     operations: tuple[Operation, ...]
@@ -178,6 +181,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
             conditions=self.conditions,
             settings=self.settings,
             bootstraps=self.bootstraps,
+            unreachable=self.unreachable,
             keep_trace=keep_trace,
         )
         for operation in self.operations:

@@ -1,3 +1,6 @@
+import re
+from typing import Any
+
 import pytest
 
 from gossip.sim import scenario as module
@@ -18,11 +21,14 @@ from gossip.sim.scenario import (
     Stop,
     Write,
 )
+from tests.simulation.clusters import formed
+from tests.support.manual import ROOT
 
 EVERYTHING = Scenario(
     seed=1,
     size=4,
     settings={"interval": 2.0},
+    unreachable=("n003",),
     operations=(
         Start(apart=0.1),
         SetClock("n001", 50),
@@ -30,6 +36,9 @@ EVERYTHING = Scenario(
         Partition(("n000", "n001"), reset=True),
         Write("n000", "key", b'"left"'),
         Write("n003", "key", None),
+        Heal(),
+        Partition(("n000",), others=("n002",)),
+        Run(0.1),
         Heal(),
         FailDisk("n002", failing=True),
         Write("n002", "other", b"1"),
@@ -59,6 +68,27 @@ def test_a_scenario_does_what_it_says() -> None:
     assert ledger.refused == {"journal": 1}
     assert ledger.acknowledged.keys() == {"key"}
     assert cluster.hosts["n002"].config.interval == 2.0
+    assert cluster.hosts["n003"].config.gossip_endpoint is None
+
+
+@pytest.mark.parametrize(("others", "reached"), [(None, False), (("n001",), True)])
+def test_a_cut_is_between_two_sides_or_from_all(
+    others: tuple[str, ...] | None, reached: bool
+) -> None:
+    cluster = formed(3)
+    Partition(("n000",), others=others).apply(cluster)
+    Write("n000", "key", b"1").apply(cluster)
+    Run(0.5).apply(cluster)
+    assert (cluster.get("n002", "key") is not None) is reached
+    assert cluster.get("n001", "key") is None
+
+
+def test_the_example_of_the_manual_is_true() -> None:
+    text = (ROOT / "docs" / "simulator.md").read_text()
+    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(example, names)
+    names["test_what_two_sides_wrote_ends_equal"]()
 
 
 def test_a_scenario_that_does_not_settle_says_how_it_stands() -> None:

@@ -8,8 +8,9 @@ plan. Its status moves so:
                                   ▲ └───────leave──▶ inactive ────────time────────────▲
                                   └──────any frame of its own────────┘ (inactive: a join)
 
-Of a member that we hold no link to, news counts as well: `suspect`, and `alive` of a later
-incarnation, which only the member itself can have made (M1). One that nobody can dial is listed on
+Of a member that we hold no link to, news counts as well, if it is later than what we hold (M1):
+`suspect`, `left`, and `alive` of a later incarnation, which only the member itself can have made,
+and which makes a suspected or inactive one active. One that nobody can dial is listed on
 the word of those who hold a link to it, as long as one of them is linked to us (M8).
 
 Buried ids rest in a bounded graveyard: not listed, not mentioned, but a `join` brings them back.
@@ -384,16 +385,14 @@ class Members:
         grave.named_by = first or by
         return first not in ("", by)
 
-    def may_hide(self, node_id: str, incarnation: int, by: str) -> bool:
-        """Whether one peer's word that nobody can dial this id is to be believed.
+    def may_hide(self, node_id: str) -> bool:
+        """Whether one peer is believed who says that this id lives and nobody can dial it.
 
-        Not of a member whose address we know; and where that one is buried, two are enough: to
-        leave the address out would be the way around the dial that a dead id does not answer.
+        Not of a buried one that could be dialed: to leave its address out would be the way around
+        the dial that it does not answer.
         """
-        member, grave = self._members.get(node_id), self._graves.get(node_id)
-        if member is not None:
-            return member.record.gossip_endpoint is None
-        return grave is None or not grave.dialable or self.may_return(node_id, incarnation, by)
+        grave = self._graves.get(node_id)
+        return grave is None or not grave.dialable
 
     def buried(self, node_id: str) -> int | None:
         """The incarnation that is buried under this id; None where there is no grave."""

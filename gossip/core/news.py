@@ -100,14 +100,8 @@ class News:
         if record.incarnation > max(self._latest(standing), self._known(record.node_id)):
             self._context.refuse("incarnation")
             return False
-        hidden = record.gossip_endpoint is None and record.extended
-        if hidden and not self._members.may_hide(
-            record.node_id, record.incarnation, link.peer or ""
-        ):
-            # We know where to dial it, and find out for ourselves whether it lives.
-            return True
         self._heard_alive(link, record.node_id, record.incarnation)
-        if hidden:
+        if record.gossip_endpoint is None and record.extended:
             self._roster.vouched_for(record, link.peer or "")
         return True
 

@@ -172,9 +172,9 @@ class Roster:
         ):
             return
         self._members.renew(member, item.incarnation)
-        if before is Status.ACTIVE:
-            # Its time begins now, for nobody looked at it before (M3); and only once, or who goes
-            # on accusing would keep it on the list.
+        if before is Status.ACTIVE or (before is Status.INACTIVE and not left):
+            # The time of that life begins now, for nobody looked at it before (M3); and only once,
+            # or who goes on accusing would keep it on the list.
             member.silent_since = self._context.now.monotonic
         if left:
             self._members.mark(member, Status.INACTIVE)
@@ -214,6 +214,8 @@ class Roster:
             # It was us who were away, perhaps; not more often than a mention earns a dial.
             if self._members.earns_dial(record.node_id, self._context.now.monotonic):
                 self._rumors.tell_buried(record.node_id, buried)
+            return
+        if record.gossip_endpoint is None and not self._members.may_hide(record.node_id):
             return
         try:
             new = record.node_id not in self._members

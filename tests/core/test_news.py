@@ -118,8 +118,19 @@ def test_m1_what_is_later_is_passed_on_and_what_is_known_is_not() -> None:
 def test_m3_who_goes_on_accusing_does_not_keep_a_member_on_the_list() -> None:
     subject = unlinked()
     for later in range(14):
-        subject.receive(1, news("a", ["b", WALL + later, "suspect" if later % 2 else "left"]))
+        subject.receive(1, news("a", ["b", WALL + later, "suspect"]))
         subject.hear(5, a=1)
+    assert subject.statuses() == {"a": "active"}
+
+
+def test_m3_a_suspected_life_after_one_that_left_has_the_whole_time() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL, "left"]))
+    subject.hear(55, a=1)
+    subject.receive(1, news("a", ["b", WALL + 1, "suspect"]))
+    subject.hear(55, a=1)
+    assert subject.statuses() == {"a": "active", "b": "suspected"}
+    subject.hear(10, a=1)
     assert subject.statuses() == {"a": "active"}
 
 
@@ -348,10 +359,20 @@ def test_m8_news_of_it_counts() -> None:
     assert subject.statuses() == {"a": "active", "n": "active"}
 
 
-def test_m8_nobody_hides_a_member_whose_address_is_known() -> None:
+def test_m8_a_later_life_may_be_one_that_nobody_can_dial() -> None:
     subject = unlinked()
-    subject.receive(1, named("a", "b", incarnation=WALL + 1))
+    subject.receive(1, named("a", "b"))
     assert subject.node.members()[1].record.gossip_endpoint == endpoint("b")
+    subject.receive(1, named("a", "b", incarnation=WALL + 1))
+    [_, member] = subject.node.members()
+    assert (member.record.gossip_endpoint, member.record.incarnation) == (None, WALL + 1)
+
+
+def test_m8_the_buried_that_is_named_in_the_same_life_may_refute_it() -> None:
+    subject = without_buried("b")
+    effects = subject.receive(1, named("a", "b")) + subject.wait(0.1)
+    assert told(effects, 1) == [["b", WALL, "dead"]]
+    assert subject.statuses() == {"a": "active"}
 
 
 def test_m8_leaving_the_address_out_does_not_bring_the_buried_back() -> None:

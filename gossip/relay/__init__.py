@@ -7,5 +7,6 @@
                                  └──────────────── reads ─────────────────┘
 
 `stream` makes a reliable connection of the layer, which loses messages; `items` says what travels
-on it; `web_side` and `worker_side` are its two ends.
+on it; `web_side` and `worker_side` are its two ends. `web_feed` tells
+changes on.
 """

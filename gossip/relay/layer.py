@@ -31,6 +31,8 @@ GONE: Final = "gone"
 """A worker stops: `Here` again."""
 UNKNOWN: Final = "unknown"
 """The worker does not know the stream of this name."""
+NO_WORKER: Final = "no worker of this node answers at present"
+"""What people are told."""
 RETRY: Final = 0.5
 """Seconds before a layer that failed is listened to again."""
 

@@ -96,12 +96,12 @@ class SharedPort:
     async def watch(
         self, interest: Interest, after: str | None, reader: asyncio.AbstractEventLoop
     ) -> Watch:
-        feed = await self._side.followed()
+        feed = await self._side.changes.followed()
         return feed.watch(interest, after, reader)
 
     @property
     def watch_counts(self) -> WatchCounts:
-        return self._side.feed.counts
+        return self._side.changes.feed.counts
 
     def _reasons(self, age: float) -> Iterator[str]:
         """What is wrong here, where the worker last said how it is `age` seconds ago."""

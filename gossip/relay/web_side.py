@@ -26,6 +26,7 @@ from gossip.relay.edge import Edge
 from gossip.relay.layer import (
     GONE,
     HERE,
+    NO_WORKER,
     PACKET,
     RETRY,
     UNKNOWN,
@@ -37,15 +38,13 @@ from gossip.relay.layer import (
     LayerFailed,
 )
 from gossip.relay.stream import Packet, StreamBroken
+from gossip.relay.web_feed import WebFeed
 from gossip.relay.web_link import WebLink
-from gossip.runtime.feed import Feed
 from gossip.runtime.ports import OpenLink, Unavailable, Wire
 from gossip.runtime.vitals import LayerCounts
-from gossip.runtime.watch import WatchEnded, WatchRefused
 
 AWAY: Final = 2.0
 """Seconds of silence after which nothing is asked of the worker: two announcements."""
-NO_WORKER: Final = "no worker of this node answers at present"
 LOWER_AFTER: Final = 5.0
 """Seconds of silence after which a worker of a lower epoch is believed: the database is a backup,
 and Redis has not seen the epochs after it. One that was replaced notices that within a lease."""
@@ -76,18 +75,16 @@ class WebSide:
         self._link_numbers = count(1)
         self._request_numbers = count(1)
         self._asked: dict[int, asyncio.Future[Entry | None]] = {}
-        self.feed = Feed(forgotten=self._stop_following)
-        """Of the changes at the worker, while somebody here watches."""
-        self._following: asyncio.Future[None] | None = None
-        """Done once the worker has said where the changes begin."""
+        self.changes = WebFeed(self.write)
+        """At the worker, while somebody here watches."""
         self._handlers: dict[type[items.Item], Callable[..., None]] = {
             items.Send: self._send,
             items.Close: self._close,
             items.Flow: self._flow,
             items.Answered: self._answered,
-            items.Following: self._follow,
-            items.Changes: self._changes,
-            items.FeedLost: lambda item: self._lose_feed(item.why),
+            items.Following: self.changes.follow,
+            items.Changes: self.changes.tell,
+            items.FeedLost: lambda item: self.changes.lose(item.why),
         }
 
     async def run(self) -> None:
@@ -176,18 +173,6 @@ class WebSide:
         finally:
             self._asked.pop(number, None)
 
-    async def followed(self) -> Feed:
-        """The feed, once it records what happens at the worker.
-
-        Raises `WatchRefused`, and `Unavailable` where there is no worker.
-        """
-        if not self.feed.watched:
-            await self._ask_for_changes()
-        if not self.feed.watched:
-            # Lost again before we had our turn: it would record nothing.
-            raise WatchRefused("the worker was lost")
-        return self.feed
-
     def write(self, item: items.Item) -> bool:
         """Send an item to the worker; False where nobody takes it."""
         if self._worker is None:
@@ -263,7 +248,7 @@ class WebSide:
             if not answer.done():
                 answer.set_exception(WriteUnanswered(why))
         self._asked.clear()
-        self._lose_feed(why)
+        self.changes.lose(why)
 
     def _packet(self, body: bytes) -> None:
         packet = _decode_packet(body)
@@ -307,36 +292,6 @@ class WebSide:
             answer.set_exception(WriteUnanswered(item.detail))
         else:
             answer.set_result(items.entry_of(item))
-
-    async def _ask_for_changes(self) -> None:
-        if self._following is None:
-            if not self.write(items.Watching(watched=True)):
-                raise Unavailable(NO_WORKER)
-            self._following = asyncio.get_running_loop().create_future()
-        await asyncio.shield(self._following)
-
-    def _follow(self, item: items.Following) -> None:
-        if self._following is None:
-            return
-        # At once: what follows in the same packet is told next.
-        self.feed.follow(item.start)
-        if not self._following.done():
-            self._following.set_result(None)
-        self._following = None
-
-    def _changes(self, item: items.Changes) -> None:
-        for change in items.told(item):
-            self.feed.told(change)
-
-    def _lose_feed(self, why: str) -> None:
-        self.feed.end(WatchEnded("lost", f"what happened may be lost: {why}"))
-        if self._following is not None:
-            if not self._following.done():
-                self._following.set_exception(WatchRefused(why))
-            self._following = None
-
-    def _stop_following(self) -> None:
-        self.write(items.Watching(watched=False))
 
     def _wake_links(self) -> None:
         for link in self._links.values():

@@ -6,8 +6,9 @@ from typing import Final
 
 from gossip.conf import NodeSettings
 from gossip.relay.edge import Edge
+from gossip.relay.layer import NO_WORKER
 from gossip.relay.shared_port import SharedPort
-from gossip.relay.web_side import NO_WORKER, WebSide
+from gossip.relay.web_side import WebSide
 from gossip.runtime import serving
 from gossip.runtime.ports import Hub, NodePort, Unavailable
 from gossip.runtime.tasks import cancel, raise_failure

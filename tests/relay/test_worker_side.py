@@ -156,7 +156,7 @@ async def test_a_layer_that_hangs_does_not_keep_a_worker_from_stopping(world: Wo
 
 
 async def watched(web: WebSide, after: str | None = None) -> Watch:
-    return (await web.followed()).watch(Interest(), after, asyncio.get_running_loop())
+    return (await web.changes.followed()).watch(Interest(), after, asyncio.get_running_loop())
 
 
 async def subjects(watch: Watch, count: int) -> list[str]:
@@ -220,7 +220,7 @@ async def test_a_feed_is_followed_once_and_by_those_who_need_it(world: World) ->
             assert (await watched(world.web)).start
         assert world.engine.port.watch_counts.watching == 1
         await world.write("a")
-        assert not other.feed.watched
+        assert not other.changes.feed.watched
 
 
 async def test_a_lost_worker_ends_watches_and_others_may_begin(world: World) -> None:
@@ -273,4 +273,4 @@ async def test_a_worker_lost_as_a_watch_begins_leaves_no_feed_that_is_silent(wor
 
 async def test_without_a_worker_nobody_watches(world: World) -> None:
     with pytest.raises(Unavailable):
-        await WebSide(Layer(world.layer), Edge(100, 60.0)).followed()
+        await WebSide(Layer(world.layer), Edge(100, 60.0)).changes.followed()

@@ -7,6 +7,6 @@
                                  └──────────────── reads ─────────────────┘
 
 `stream` makes a reliable connection of the layer, which loses messages; `items` says what travels
-on it; `web_side` and `worker_side` are its two ends. `web_feed` tells
-changes on.
+on it. `web_side` and `worker_side` are its two ends, with a `web_link` there for each connection of
+a peer and a `worker_session` here for each web process.
 """

@@ -10,7 +10,6 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from typing import Generic, TypeVar
 
 import msgspec
@@ -92,8 +91,13 @@ def recorded(record: Path, at: str) -> set[int]:
 
 
 def peak_mb() -> float:
-    """The most memory that this process has held, in MB."""
-    return round(getrusage(RUSAGE_SELF).ru_maxrss * 1_024 / 1e6, 1)
+    """The most memory that this process has held, in MB.
+
+    Not `ru_maxrss`, which begins with what the process had that started this one.
+    """
+    status = Path("/proc/self/status").read_text()
+    [held] = [line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:")]
+    return round(int(held) * 1_024 / 1e6, 1)
 
 
 def today() -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tests.benchmarks import sections
-from tests.benchmarks.sections import bold, latest
+from tests.benchmarks.sections import bold
 from tests.simulation.detecting import COMPARED, NODES, Run
 from tests.support import record as records
 from tests.support.proof import PROOFS
@@ -34,13 +34,7 @@ def read(record: Path = RECORD) -> list[Run]:
 
 def section(runs: Sequence[Run]) -> str:
     """The runs at the latest revision: a row for each loss. There must be one."""
-    shown = latest(runs)
-    told = (
-        f"These are the runs at revision {shown[-1].revision} ({shown[-1].date}), the latest on"
-        " [the record](proofs/detector.jsonl), which `make prove-detector` continues, and this"
-        " table with it."
-    )
-    return "\n\n".join([HEADING, f"{_INTRODUCTION} {told}", "\n".join(_table(shown))]) + "\n"
+    return sections.of_latest(HEADING, _INTRODUCTION, "detector", runs, _table)
 
 
 def refresh(document: Path, runs: Sequence[Run]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tests.benchmarks import sections
-from tests.benchmarks.sections import bold, latest
+from tests.benchmarks.sections import bold
 from tests.simulation.splitting import ONE, WITHIN, Run
 from tests.support import record as records
 from tests.support.proof import PROOFS
@@ -25,13 +25,7 @@ def read(record: Path = RECORD) -> list[Run]:
 
 def section(runs: Sequence[Run]) -> str:
     """The runs at the latest revision, a column for each. There must be one."""
-    shown = latest(runs)
-    told = (
-        f"These are the runs at revision {shown[-1].revision} ({shown[-1].date}), the latest on"
-        " [the record](proofs/split.jsonl), which `make prove-split` continues, and this table with"
-        " it."
-    )
-    return "\n\n".join([HEADING, f"{_INTRODUCTION} {told}", "\n".join(_table(shown))]) + "\n"
+    return sections.of_latest(HEADING, _INTRODUCTION, "split", runs, _table)
 
 
 def refresh(document: Path, runs: Sequence[Run]) -> None:

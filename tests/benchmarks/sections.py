@@ -1,6 +1,6 @@
 """Sections of the document that are written anew from records, each under a heading of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,6 +22,23 @@ def refresh(document: Path, heading: str, section: str) -> None:
         before, following, after = before.partition(_BEFORE)
         after = following + after
     document.write_text(f"{before}{section}\n{after}")
+
+
+def of_latest(
+    heading: str,
+    introduction: str,
+    proof: str,
+    runs: Sequence[R],
+    table: Callable[[Sequence[R]], Iterator[str]],
+) -> str:
+    """What `make prove-…` of this name has found at the latest revision. There must be a run."""
+    shown = latest(runs)
+    told = (
+        f"These are the runs at revision {shown[-1].revision} ({shown[-1].date}), the latest on"
+        f" [the record](proofs/{proof}.jsonl), which `make prove-{proof}` continues, and this table"
+        " with it."
+    )
+    return "\n\n".join([heading, f"{introduction} {told}", "\n".join(table(shown))]) + "\n"
 
 
 def latest(runs: Sequence[R]) -> list[R]:

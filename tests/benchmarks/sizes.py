@@ -44,7 +44,7 @@ _ROWS = (
     Target("write_p50", "write at all, median", Unit.SECONDS),
     Target("write_p99", "the same, p99", Unit.SECONDS, 1.0),
     Target("hops_most", "most hops to any node", Unit.COUNT, 8),
-    Target("copies", "copies of a write that a node is sent", Unit.TIMES, 1.3),
+    Target("copies", "copies of a write that come to a node", Unit.TIMES, 1.3),
     Target("frames", "frames that a node sends at rest", Unit.PER_SECOND),
     Target("bytes", "bytes of them, headers included", Unit.BYTES_PER_SECOND, 500),
     Target("growth", "the same, of what it is with 100 nodes", Unit.TIMES, 1.2),

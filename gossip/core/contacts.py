@@ -158,7 +158,7 @@ class Contacts:
         )
         if link.dialed is not None:
             link.join_id = context.encoder.last_id
-        link.introduced = True
+        link.introduced, link.own_incarnation = True, context.me.incarnation
         self._links.changed()
 
     def closed(self, link: Link, code: int | None) -> None:
@@ -184,8 +184,9 @@ class Contacts:
             self._has_enough(member, now)
             return
         self._roster.word_gone(link.peer)
-        if code == CloseCode.DUPLICATE:
-            # We hold no other: the one that it kept is somebody else's, who uses our id.
+        if code == CloseCode.DUPLICATE and not link.closed_here:
+            # It closed this one and we hold no other: the one that it kept is somebody else's, who
+            # uses our id.
             self._id_taken(link.peer)
         due = now + self._context.rng.uniform(0, self._redial_spread(link, member))
         if member is not None and member.status is not Status.INACTIVE:

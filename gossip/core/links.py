@@ -34,6 +34,9 @@ class Link(msgspec.Struct, kw_only=True):
     """Our own `join` went out; nothing else may go before it."""
     extended: bool = False
     incarnation: int = 0
+    """What the peer said in its `join`; it may have taken a later one since (M1)."""
+    own_incarnation: int = 0
+    """What we said in ours."""
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False
@@ -178,17 +181,21 @@ class Links:
     def settle_duplicates(self, peer: str, me: str) -> Link | None:
         """Decide which of several links to an extended peer survives; return it (L2).
 
-        The higher incarnation wins, then the link dialed by the smaller id, then the newer one, by
-        the ids of the dialer's `join`s, so that both ends decide alike. None where there is nothing
-        to decide.
+        The later lives win, by the sum of the incarnations in the `join`s of both ends, then the
+        link dialed by the smaller id, then the newer one, by the ids of the dialer's `join`s: by
+        nothing that the ends know differently, so that both decide alike. None where there is
+        nothing to decide.
         """
-        candidates = [link for link in self.to(peer) if link.joined and link.extended]
+        candidates = [
+            link for link in self.to(peer) if link.joined and link.introduced and link.extended
+        ]
         if len(candidates) < 2:
             return None
         smaller_dials = me < peer
 
         def strength(link: Link) -> tuple[int, bool, str]:
-            return link.incarnation, (link.dialed is not None) == smaller_dials, link.join_id
+            lives = link.incarnation + link.own_incarnation
+            return lives, (link.dialed is not None) == smaller_dials, link.join_id
 
         self.changed()
         survivor = max(candidates, key=strength)

@@ -93,6 +93,10 @@ class Membership:
         return message.ttl == 0 and (link.dialed is None or record.extended)
 
     def _admit(self, link: Link, record: PeerRecord, roots: Roots) -> None:
+        if addresses.names_loopback(record.gossip_endpoint or "") and not link.loopback:
+            # It is alive, but its endpoint would lead us to ourselves (L4).
+            self._context.refuse("loopback-endpoint")
+            record = msgspec.structs.replace(record, gossip_endpoint=None)
         heard_of = self._contacts.heard_of(record.gossip_endpoint)
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
@@ -115,7 +119,8 @@ class Membership:
         if new and record.gossip_endpoint is not None:
             self._announce(record)
         if record.extended:
-            self._settle_duplicates(record.node_id)
+            # Not before our own `join` is out, which counts as much as theirs.
+            self._repair.with_roots(lambda _: self._settle_duplicates(record.node_id))
             self._repair.introduced(link, roots)
             if first and self._roster.wants_word():
                 # Equal roots would tell nothing of who holds which links.
@@ -313,7 +318,7 @@ class Membership:
         if heartbeat.news_refused:
             self._context.refuse("news", heartbeat.news_refused)
         if heartbeat.incarnation is not None:
-            self._news.renewed(link, member, heartbeat.incarnation)
+            self._news.told(link, member, heartbeat.incarnation)
         self._news.heard(link, heartbeat.news)
         self._plain.told(heartbeat.pulled)
         if heartbeat.roots.state is not None:

@@ -105,16 +105,16 @@ class News:
             self._roster.vouched_for(record, link.peer or "")
         return True
 
-    def renewed(self, link: Link, member: Member, incarnation: int) -> None:
-        """A member says on its own link that it took another incarnation."""
-        if incarnation <= member.record.incarnation:
-            return
-        if incarnation > self._latest(Standing.ALIVE):
+    def told(self, link: Link, member: Member, incarnation: int) -> None:
+        """A member says on its own link which incarnation it has."""
+        known = member.record.incarnation
+        if incarnation < known:
+            # We know a later one, of a life that is over or of another who used its id (K3).
+            self._rumors.accuse(member.record.node_id, known)
+        elif incarnation > self._latest(Standing.ALIVE):
             self._context.refuse("incarnation")
-            return
-        self._roster.renewed(member, incarnation)
-        link.incarnation = incarnation
-        link.record = member.record
+        elif incarnation > known:
+            self._roster.renewed(link, member, incarnation)
 
     # Of ourselves
 

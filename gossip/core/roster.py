@@ -7,7 +7,6 @@ operator, the store, and the others.
 
 import msgspec
 
-from gossip.core import addresses
 from gossip.core.context import Context
 from gossip.core.effects import ForgetPeer, NoticeKind, StorePeer
 from gossip.core.links import Link
@@ -30,11 +29,6 @@ class Roster:
     def introduced(self, record: PeerRecord, *, loopback: bool) -> bool:
         """Somebody introduced itself on its own link. False where there is no room for it."""
         now, wall = self._context.now
-        endpoint = record.gossip_endpoint
-        if endpoint is not None and addresses.names_loopback(endpoint) and not loopback:
-            # It is alive, but its endpoint would lead us to ourselves (L4).
-            self._context.refuse("loopback-endpoint")
-            record = msgspec.structs.replace(record, gossip_endpoint=None)
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
         met = known is not None and known.met is not None
@@ -45,7 +39,8 @@ class Roster:
             self._context.refuse("members-full")
             return False
         if status is None or status is Status.INACTIVE:
-            self._context.notice(NoticeKind.PEER_JOINED, record.node_id, endpoint or "")
+            endpoint = record.gossip_endpoint or ""
+            self._context.notice(NoticeKind.PEER_JOINED, record.node_id, endpoint)
         elif status is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
         member = self._members.get(record.node_id)
@@ -124,9 +119,21 @@ class Roster:
         self._rumors.forget(member.record.node_id)
         self._context.notice(NoticeKind.PEER_REMOVED, member.record.node_id, "by the operator")
 
-    def renewed(self, member: Member, incarnation: int) -> None:
-        """A member said on its own link that it took another incarnation (M1)."""
+    def renewed(self, link: Link, member: Member, incarnation: int) -> None:
+        """A member said on its own link that it took another incarnation (M1).
+
+        Of that one all else is true that it said on this link, though we may have heard since of
+        another who used its id (K3).
+        """
+        before = msgspec.structs.replace(member.record, incarnation=incarnation)
+        link.record = msgspec.structs.replace(link.record or before, incarnation=incarnation)
+        if link.record != before:
+            self.introduced(link.record, loopback=link.loopback)
+            if self._members.crowded:
+                self._rumors.name(member.record.node_id, member.record.node_id)
+            return
         self._members.renew(member, incarnation)
+        self._members.hold(member, (), met=incarnation)
         self._rumors.tell(member, Standing.ALIVE)
 
     # By news, of members that we hold no link to

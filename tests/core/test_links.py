@@ -16,12 +16,14 @@ def joined(
     dialed: bool = False,
     extended: bool = True,
     incarnation: int = 1,
+    own: int = 1,
     join_id: str = "",
 ) -> Link:
     link = links.open(LinkId(number), "ws://b/ws" if dialed else None, False, NOW)
     links.identify(link, peer)
     link.introduced = link.joined = True
-    link.extended, link.incarnation, link.join_id = extended, incarnation, join_id
+    link.extended, link.join_id = extended, join_id
+    link.incarnation, link.own_incarnation = incarnation, own
     return link
 
 
@@ -71,6 +73,25 @@ def test_l2_the_higher_incarnation_wins() -> None:
     joined(links, 1, incarnation=2)
     joined(links, 2, dialed=True, incarnation=1)
     assert survivor(links, me="a") == 1
+
+
+def test_l2_the_lives_of_both_ends_count_alike() -> None:
+    """An end that refuted in between said so on one of the links: both know on which."""
+    ours, theirs = Links(config()), Links(config())
+    for number, own in enumerate((1, 2)):
+        joined(ours, number, "b", dialed=number == 0, own=own)
+        joined(theirs, number, "a", dialed=number == 1, incarnation=own)
+    kept, also = ours.settle_duplicates("b", "a"), theirs.settle_duplicates("a", "b")
+    assert kept is not None
+    assert also is not None
+    assert kept.id == also.id == 1
+
+
+def test_l2_a_link_on_which_we_did_not_introduce_ourselves_waits() -> None:
+    links = Links(config())
+    joined(links, 1)
+    joined(links, 2, incarnation=2).introduced = False
+    assert survivor(links) is None
 
 
 def test_l2_then_the_link_that_the_smaller_id_dialed() -> None:

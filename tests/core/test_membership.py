@@ -208,6 +208,15 @@ def test_l2_a_duplicate_of_a_link_that_we_do_not_hold_uses_our_id() -> None:
     assert (NoticeKind.ID_TAKEN, "a") in notices(subject.lose(1, 4409))
 
 
+def test_l2_a_duplicate_that_we_closed_says_nothing_of_our_id() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "a", incarnation=WALL + 1)
+    assert closed(subject.receive(2, heartbeat("a", incarnation=WALL + 1))) == {1: 4409}
+    subject.lose(2)
+    assert NoticeKind.ID_TAKEN not in [kind for kind, _ in notices(subject.lose(1, 4409))]
+
+
 def test_m7_links_that_break_soon_are_redialed_ever_later() -> None:
     subject = Subject()
     waits = []

@@ -165,6 +165,43 @@ def test_m1_a_member_that_took_another_incarnation_is_passed_on() -> None:
     assert subject.node.members()[1].record.incarnation == WALL + 5
 
 
+def test_k3_with_its_incarnation_counts_again_what_a_member_said_of_itself() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    elsewhere = {"gossipEndpoint": endpoint("twin"), "region": "elsewhere"}
+    subject.joined(2, "a", incarnation=WALL + 1, **elsewhere)
+    subject.lose(2)
+    assert subject.node.members()[0].record.gossip_endpoint == endpoint("twin")
+    effects = subject.receive(1, heartbeat("a", incarnation=WALL + 2))
+    record = subject.node.members()[0].record
+    assert (record.gossip_endpoint, record.region) == (endpoint("a"), "local")
+    assert record.incarnation == WALL + 2
+    assert remembered(effects) == ["a"]
+    # Nobody is told anything, nor the store, where it says what we know.
+    assert remembered(subject.receive(1, heartbeat("a", incarnation=WALL + 3))) == []
+
+
+def test_k3_who_has_an_earlier_incarnation_than_we_know_is_told_of_it() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "a", incarnation=WALL + 1)
+    subject.lose(2)
+    assert told(subject.hear(20, a=1), 1)[-1] == ["a", WALL + 1, "alive"]
+    subject.receive(1, heartbeat("a", incarnation=WALL))
+    assert told(subject.wait(0.1), 1) == [["a", WALL + 1, "suspect"]]
+    subject.receive(1, heartbeat("a", incarnation=WALL + 2))
+    assert told(subject.wait(0.1), 1) == [["a", WALL + 2, "alive"]]
+
+
+def test_m1_later_incarnations_than_others_told_of_leave_no_room_for_earlier_lives() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.receive(1, heartbeat("a", incarnation=WALL + 9))
+    subject.lose(1)
+    subject.joined(2, "a", incarnation=WALL + 1, gossipEndpoint=endpoint("twin"))
+    assert subject.node.members()[0].record.gossip_endpoint == endpoint("a")
+
+
 def test_m2_a_member_speaks_for_itself_whatever_its_incarnation() -> None:
     subject = Subject()
     subject.joined(1, "a")

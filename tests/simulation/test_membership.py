@@ -1,10 +1,13 @@
 """Who is in the cluster: finding each other, failing, leaving, coming back (M1–M7, L1–L3)."""
 
+import msgspec
 import pytest
 
 from gossip.core.effects import NoticeKind
+from gossip.core.node import Node
 from gossip.sim.cluster import Cluster, url_of
 from gossip.sim.conditions import Conditions
+from gossip.sim.host import Host
 from tests.simulation.clusters import formed, meshed, suspected_by_all
 
 DETECTED = NoticeKind.PEER_SUSPECTED, NoticeKind.PEER_REMOVED
@@ -297,6 +300,44 @@ def test_m8_who_left_and_is_back_is_dialed_by_who_cannot_be_dialed() -> None:
     cluster.run(10)
     cluster.restart("n001")
     cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15, every=0.5)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+@pytest.mark.parametrize(
+    ("size", "end", "within"),
+    [(3, "stop", 5), (3, "kill", 12), (3, "dark", 45), (20, "stop", 5), (20, "kill", 12)],
+)
+def test_k3_a_second_node_of_an_id_leaves_nothing_behind(
+    size: int, end: str, within: float, seed: int
+) -> None:
+    """As by a copied data directory, started and ended again, while the first node runs.
+
+    Which of the two a peer held links to decides how soon the first one hears of it: at once, or
+    by its own next heartbeat, and a dark host is given up after three.
+    """
+    cluster, twin = Cluster(seed, size), "twin"
+    cluster.start(apart=0.1)
+    cluster.wait_for(cluster.complete, within=10)
+    config = msgspec.structs.replace(cluster.hosts["n001"].config, gossip_endpoint=url_of(twin))
+    cluster.hosts[twin] = Host(twin, config, cluster.world, Node)
+    cluster.start(twin)
+    cluster.run(5)
+    if end == "stop":
+        cluster.stop(twin)
+    else:
+        cluster.kill(twin, dark=end == "dark")
+
+    def known_as() -> set[tuple[str | None, str]]:
+        members = (member for host in cluster.up for member in host.node.members())
+        return {
+            (member.record.gossip_endpoint, member.status)
+            for member in members
+            if member.record.node_id == "n001"
+        }
+
+    cluster.wait_for(lambda: known_as() == {(url_of("n001"), "active")}, within=within)
+    cluster.wait_for(cluster.complete, within=5)
+    assert {noticed.host for noticed in cluster.notices(NoticeKind.ID_TAKEN)} <= {"n001", twin}
 
 
 def test_notices_are_kept_of_the_kinds_that_are_wanted() -> None:

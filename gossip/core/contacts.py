@@ -162,8 +162,13 @@ class Contacts:
         self._links.changed()
 
     def closed(self, link: Link, code: int | None) -> None:
-        """A connection is gone: redial its peer at once, if that was the last one."""
+        """A connection is gone: redial its peer at once, if that was the last one.
+
+        `code`: what the other end said, be it as an answer.
+        """
         now = self._context.now.monotonic
+        # Not everybody answers with the code of the one who closes.
+        code = code if link.closed_with is None else link.closed_with
         if link.dialed is not None and not link.joined:
             if link.join_id in self._own_joins:
                 if self.plan.own(link.dialed, now):
@@ -171,7 +176,7 @@ class Contacts:
             else:
                 if code == CloseCode.OWN_ID:
                     self._id_taken(link.dialed)
-                elif code == CloseCode.CLOCK and not link.closed_here:
+                elif code == CloseCode.CLOCK and link.closed_with is None:
                     beyond = int(self._config.max_clock_skew * 1000) + 1
                     self._context.clocks.disagrees(link.dialed, -beyond, now)
                 self._failed(link.dialed)
@@ -184,7 +189,7 @@ class Contacts:
             self._has_enough(member, now)
             return
         self._roster.word_gone(link.peer)
-        if code == CloseCode.DUPLICATE and not link.closed_here:
+        if code == CloseCode.DUPLICATE and link.closed_with is None:
             # It closed this one and we hold no other: the one that it kept is somebody else's, who
             # uses our id.
             self._id_taken(link.peer)

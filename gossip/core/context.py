@@ -82,7 +82,7 @@ class Context:
     def close(self, link: Link, code: int, reason: str) -> None:
         """Close a link; nothing is sent on it any more."""
         if not link.closing:
-            link.closing = link.closed_here = True
+            link.closing, link.closed_with = True, code
             self.links.changed()
             self._effects.append(CloseLink(link.id, code, reason))
 

@@ -244,7 +244,7 @@ def _join(data: _Object, limits: Limits) -> Join | PeerList:
         peer = [bytes(data.peer)] if isinstance(data.peer, msgspec.Raw) else []
         return _peer_list(peer, limits)
     record = peer_record(data, data.node_id, limits)
-    if record is None:
+    if record is None or (record.extended and not record.incarnation):
         raise EnvelopeFault("record")
     return Join(record, fields.roots(data.root, data.mroot))
 

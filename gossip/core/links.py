@@ -40,8 +40,8 @@ class Link(msgspec.Struct, kw_only=True):
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False
-    closed_here: bool = False
-    """It was this end that closed it: the code is what we said."""
+    closed_with: int | None = None
+    """The code with which this end closed it; None: the other end did, or nobody."""
     blocked_since: float | None = None
     faults: int = 0
     duplicate_of: LinkId | None = None

@@ -284,6 +284,10 @@ class Membership:
 
     def _forward(self, link: Link, message: Message, frame: str | bytes) -> None:
         """Pass a frame on with one hop less, never back to where it came from (R4)."""
+        if message.sender == self._config.node_id:
+            # From us it would count as our own word.
+            self._context.refuse("own-name")
+            return
         ttl = min(message.ttl or 0, self._config.max_ttl)
         others = [
             other

@@ -123,11 +123,11 @@ class Roster:
         """A member said on its own link that it took another incarnation (M1).
 
         Of that one all else is true that it said on this link, though we may have heard since of
-        another who used its id (K3).
+        another who used its id (K3); and it did not leave, whoever said so (M6).
         """
         before = msgspec.structs.replace(member.record, incarnation=incarnation)
         link.record = msgspec.structs.replace(link.record or before, incarnation=incarnation)
-        if link.record != before:
+        if link.record != before or member.status is Status.INACTIVE:
             self.introduced(link.record, loopback=link.loopback)
             if self._members.crowded:
                 self._rumors.name(member.record.node_id, member.record.node_id)

@@ -192,6 +192,7 @@ REFUSED = {
     "news": "News of members that is not as it should be",
     "not-forwarded": "Messages that could not be passed on",
     "not-joined": "Messages before an introduction",
+    "own-name": "Messages in our own name that others made up",
     "peer-record": "Members whose description is not as it should be",
     "plain-peers": "Lists of peers over HTTP that could not be used",
     "plain-state": "States over HTTP that could not be used",

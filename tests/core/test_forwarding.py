@@ -11,11 +11,12 @@ from gossip.core.events import (
     LinkId,
 )
 from tests.support.core import (
+    ME,
     Subject,
     kinds,
     sent,
 )
-from tests.support.frames import exchange, heartbeat, join, message, names, sync
+from tests.support.frames import WALL, Frame, exchange, heartbeat, join, message, names, sync
 
 
 def mesh(**changes: Any) -> Subject:
@@ -112,6 +113,20 @@ def test_r4_never_back_nor_to_another_socket_of_that_peer_nor_to_whom_it_is_abou
     subject.plain(4, "r")
     effects = subject.receive(1, message("leave", "q", {"reason": "x"}, 3))
     assert [link for link in (1, 2, 3, 4) if sent(effects, link)] == [4]
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        message("leave", ME, {"reason": "x"}, 3),
+        join(ME, ttl=3, incarnation=WALL + 9, gossipEndpoint="ws://evil.example/ws"),
+    ],
+    ids=["leave", "join"],
+)
+def test_r4_never_in_our_own_name_for_from_us_it_would_be_believed(forged: Frame) -> None:
+    subject = mesh()
+    assert sent(subject.receive(1, forged)) == []
+    assert subject.refused["own-name"] == 1
 
 
 def test_r4_at_most_fanout_and_no_link_that_is_blocked() -> None:

@@ -15,6 +15,7 @@ from tests.support.core import (
     sent,
 )
 from tests.support.frames import WALL, endpoint, heartbeat, message, names
+from tests.support.news import told
 
 # Silence
 
@@ -184,6 +185,19 @@ def test_m6_who_left_may_come_back() -> None:
     subject.lose(1)
     effects = subject.joined(2, "a", incarnation=WALL + 1)
     assert notices(effects) == [(NoticeKind.PEER_JOINED, "a")]
+    assert subject.statuses() == {"a": "active"}
+
+
+def test_m6_who_did_not_leave_refutes_that_by_a_later_incarnation() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.receive(1, message("leave", "a", {"reason": "forged"}, 5))
+    assert told(subject.wait(0.1), 1) == [["a", WALL, "left"]]
+    subject.receive(1, heartbeat("a", incarnation=WALL))
+    assert subject.statuses() == {"a": "inactive"}
+    effects = subject.receive(1, heartbeat("a", incarnation=WALL + 1))
+    assert notices(effects) == [(NoticeKind.PEER_JOINED, "a")]
+    assert remembered(effects) == ["a"]
     assert subject.statuses() == {"a": "active"}
 
 

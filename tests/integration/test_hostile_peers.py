@@ -106,6 +106,20 @@ def test_frames_in_its_own_name_end_the_link(victim: NodeProcess) -> None:
         assert peer.close_code() == 4410
 
 
+def test_a_leave_in_the_name_of_the_victim_is_not_passed_on(
+    pair: Cluster, victim: NodeProcess
+) -> None:
+    _, other = pair.nodes
+    name, refused = victim.client.node_id(), _refused(victim, "own-name")
+    with dialed(victim.port, SENDER) as peer:
+        peer.join()
+        peer.send_raw(frame("leave", {"reason": "x"}, name, ttl=5))
+        eventually(lambda: _refused(victim, "own-name") == refused + 1)
+    victim.client.set("after-leave", 1)
+    eventually(lambda: other.client.read("after-leave").status == 200)
+    assert other.client.statuses()[name] == "active"
+
+
 def test_a_count_beyond_any_number_is_no_reason_to_die(victim: NodeProcess) -> None:
     with dialed(victim.port, SENDER) as peer:
         peer.join(root={"n": 10**400, "sum": "0", "floor": 0})

@@ -163,7 +163,7 @@ class Peer:
 
     def join(self, **fields: object) -> None:
         """Introduce this peer as an extended one that nobody can dial."""
-        data = {"nodeId": self.node_id, "publicKey": "", "capabilities": ["gx1"]}
+        data = {"nodeId": self.node_id, "publicKey": "", "capabilities": ["gx1"], "incarnation": 1}
         self.send("join", data | fields)
 
     def send_raw(self, message: str | bytes) -> None:

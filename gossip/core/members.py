@@ -13,7 +13,7 @@ Of a member that we hold no link to, news counts as well, if it is later than wh
 and which makes a suspected or inactive one active. One that nobody can dial is listed on
 the word of those who hold a link to it, as long as one of them is linked to us (M8).
 
-Buried ids rest in a bounded graveyard: not listed, not mentioned, but a `join` brings them back.
+Buried ids rest in a `Graveyard`: not listed, not mentioned, but a `join` brings them back.
 """
 
 from collections import Counter
@@ -25,6 +25,7 @@ import msgspec
 
 from gossip.core.census import Census
 from gossip.core.config import Config
+from gossip.core.graveyard import Graveyard
 from gossip.core.roots import Root
 
 
@@ -95,29 +96,17 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     """Milliseconds by which its clock was ahead of ours at its last heartbeat."""
 
 
-class _Grave(msgspec.Struct):
-    incarnation: int
-    """The one that died."""
-    dialable: bool
-    """It had an endpoint."""
-    dialed_at: float = float("-inf")
-    """When a mention of this id earned a dial last (M3)."""
-    named_by: str = ""
-    """Who said first that a later incarnation lives."""
-
-
 HOLDERS = 3
 """Peers remembered who vouch for a member (M8)."""
 
 
 class Members:
-    """The table of members and the graveyard."""
+    """The table of members, with the graveyard of those who were on it."""
 
     def __init__(self, config: Config) -> None:
         self._config = config
+        self.graves = Graveyard(config)
         self._members: dict[str, Member] = {}
-        self._graves: dict[str, _Grave] = {}
-        """By id, oldest first."""
         self._undialable: dict[str, None] = {}
         """Ids of those without an endpoint."""
         self._unwell: set[str] = set()
@@ -266,7 +255,7 @@ class Members:
                 raise OverflowError("the member table is full")
             # Whoever is here itself has room before those of whom we only heard.
             self.drop(self._members[next(iter(self._unmet))])
-        self.exhume(record.node_id)
+        self.graves.exhume(record.node_id)
         member = Member(
             record=record,
             status=Status.ACTIVE,
@@ -361,54 +350,6 @@ class Members:
     def bury(self, member: Member) -> None:
         """Take a member off the table; its id rests in the graveyard (M3)."""
         self.drop(member)
-        node_id = member.record.node_id
-        if len(self._graves) >= self._config.limits.graveyard:
-            del self._graves[next(iter(self._graves))]
-        dialable = member.record.gossip_endpoint is not None
-        self._graves[node_id] = _Grave(member.record.incarnation, dialable)
-
-    def exhume(self, node_id: str) -> None:
-        """A later incarnation of a buried id is alive, or it is here itself."""
-        self._graves.pop(node_id, None)
-
-    def may_return(self, node_id: str, incarnation: int, by: str) -> bool:
-        """Whether this is believed of a buried id: one peer's word is worth a dial, two are enough.
-
-        Anybody can make up a later incarnation.
-        """
-        grave = self._graves.get(node_id)
-        if grave is None:
-            return True
-        if incarnation <= grave.incarnation:
-            return False
-        first = grave.named_by
-        grave.named_by = first or by
-        return first not in ("", by)
-
-    def may_hide(self, node_id: str) -> bool:
-        """Whether one peer is believed who says that this id lives and nobody can dial it.
-
-        Not of a buried one that could be dialed: to leave its address out would be the way around
-        the dial that it does not answer.
-        """
-        grave = self._graves.get(node_id)
-        return grave is None or not grave.dialable
-
-    def buried(self, node_id: str) -> int | None:
-        """The incarnation that is buried under this id; None where there is no grave."""
-        grave = self._graves.get(node_id)
-        return None if grave is None else grave.incarnation
-
-    def earns_dial(self, node_id: str, now: float) -> bool:
-        """Whether a mention of this id by somebody else is worth a dial.
-
-        A buried id may be back, or those who mention it may be slow to bury it: it earns one dial
-        in each `Config.mention_again` (M3).
-        """
-        grave = self._graves.get(node_id)
-        if grave is None:
-            return True
-        if now - grave.dialed_at < self._config.mention_again:
-            return False
-        grave.dialed_at = now
-        return True
+        record = member.record
+        dialable = record.gossip_endpoint is not None
+        self.graves.bury(record.node_id, record.incarnation, dialable=dialable)

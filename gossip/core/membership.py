@@ -214,7 +214,7 @@ class Membership:
             and record.gossip_endpoint is not None
             and record.node_id not in known
             and record.node_id != self._config.node_id
-            and known.buried(record.node_id) is None
+            and known.graves.incarnation(record.node_id) is None
         }
         return known.dialable + len(new) > self._config.mesh
 
@@ -225,7 +225,7 @@ class Membership:
             return
         if addresses.names_loopback(url) and not link.loopback:
             self._context.refuse("loopback-endpoint")
-        elif self._members.may_return(record.node_id, record.incarnation, peer):
+        elif self._members.graves.may_return(record.node_id, record.incarnation, peer):
             self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
         else:
             self._mention(link, record, self._context.now.monotonic)
@@ -243,7 +243,7 @@ class Membership:
         if member is not None and member.record.gossip_endpoint == url:
             # Its address is being dialed already, more often than a mention deserves.
             return
-        if self._members.earns_dial(node_id, self._context.now.monotonic):
+        if self._members.graves.earns_dial(node_id, self._context.now.monotonic):
             self._contacts.plan.want(
                 Target(
                     url=url,

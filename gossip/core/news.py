@@ -68,8 +68,8 @@ class News:
     def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
         member = self._members.get(node_id)
         if member is None:
-            if self._members.may_return(node_id, incarnation, link.peer or ""):
-                self._members.exhume(node_id)
+            if self._members.graves.may_return(node_id, incarnation, link.peer or ""):
+                self._members.graves.exhume(node_id)
         elif (
             member.record.extended
             and incarnation > member.record.incarnation

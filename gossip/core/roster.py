@@ -14,6 +14,9 @@ from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Standing
 from gossip.core.rumors import Rumors
 
+_RANKS = {Status.ACTIVE: 0, Status.SUSPECTED: 1, Status.INACTIVE: 2}
+"""Of two items of news of one incarnation the greater wins (M1)."""
+
 
 class Roster:
     """The only one who changes members."""
@@ -32,7 +35,7 @@ class Roster:
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
         met = known is not None and known.met is not None
-        buried = self._members.buried(record.node_id)
+        buried = self._members.graves.incarnation(record.node_id)
         try:
             status = self._members.joined(record, now, wall, loopback=loopback)
         except OverflowError:
@@ -174,9 +177,8 @@ class Roster:
         Of the same incarnation, `left` alone is news of who is suspected (M1).
         """
         before, left = member.status, item.standing is Standing.LEFT
-        if item.incarnation <= member.record.incarnation and (
-            before is Status.INACTIVE or (before is Status.SUSPECTED and not left)
-        ):
+        rank = _RANKS[Status.INACTIVE if left else Status.SUSPECTED]
+        if (item.incarnation, rank) <= (member.record.incarnation, _RANKS[before]):
             return
         self._members.renew(member, item.incarnation)
         if before is Status.ACTIVE or (before is Status.INACTIVE and not left):
@@ -216,13 +218,13 @@ class Roster:
         """
         if record.node_id == self._context.config.node_id or self._links.linked(record.node_id):
             return
-        buried = self._members.buried(record.node_id)
+        buried = self._members.graves.incarnation(record.node_id)
         if buried is not None and record.incarnation <= buried:
             # It was us who were away, perhaps; not more often than a mention earns a dial.
-            if self._members.earns_dial(record.node_id, self._context.now.monotonic):
+            if self._members.graves.earns_dial(record.node_id, self._context.now.monotonic):
                 self._rumors.tell_buried(record.node_id, buried)
             return
-        if record.gossip_endpoint is None and not self._members.may_hide(record.node_id):
+        if record.gossip_endpoint is None and not self._members.graves.may_hide(record.node_id):
             return
         try:
             new = record.node_id not in self._members

@@ -73,24 +73,24 @@ def test_members_have_a_bound_that_those_listed_do_not_meet() -> None:
 def test_m3_a_mention_of_the_buried_earns_a_dial_now_and_then() -> None:
     members = table("a")
     again = config().mention_again
-    assert members.earns_dial("never heard of", 0.0)
-    assert members.earns_dial("a", 0.0)
+    assert members.graves.earns_dial("never heard of", 0.0)
+    assert members.graves.earns_dial("a", 0.0)
     for burial in (0.0, 5.0):
         members.bury(member(members))
         assert "a" not in members
-        assert members.earns_dial("a", burial)
-        assert not members.earns_dial("a", burial + again - 1)
-        assert members.earns_dial("a", burial + again)
+        assert members.graves.earns_dial("a", burial)
+        assert not members.graves.earns_dial("a", burial + again - 1)
+        assert members.graves.earns_dial("a", burial + again)
         joined(members, record())
-        assert members.earns_dial("a", burial + again)
+        assert members.graves.earns_dial("a", burial + again)
 
 
 def test_m3_the_graveyard_has_a_bound() -> None:
     members = table("a", "b", "c", graveyard=2)
     for node_id in ("a", "b", "c"):
         members.bury(member(members, node_id))
-        members.earns_dial(node_id, 0.0)
-    assert [members.earns_dial(node_id, 1.0) for node_id in "abc"] == [True, False, False]
+        members.graves.earns_dial(node_id, 0.0)
+    assert [members.graves.earns_dial(node_id, 1.0) for node_id in "abc"] == [True, False, False]
 
 
 def test_m5_the_root_is_of_active_members_and_ourselves() -> None:

@@ -200,7 +200,7 @@ def test_the_command_prints_figures_and_writes_a_picture(tmp_path: Path) -> None
         ("loss", 1.0, "--loss must be at least 0 and less than 1"),
         ("latency", -1.0, "--latency must be a number that is not negative"),
         ("churn", float("inf"), "--churn must be a number that is not negative"),
-        ("kills", 99, "--kills must leave two nodes"),
+        ("kills", 99, "--kills 99 must leave two of 5 nodes"),
         ("probe_interval", 9, "--probe-interval='9' must be an integer from 10 to 3600000"),
         ("fanout", -1, "--fanout='-1' must be an integer from 1 to 64"),
         (
@@ -211,12 +211,14 @@ def test_the_command_prints_figures_and_writes_a_picture(tmp_path: Path) -> None
             *("cleanup_timeout", 29_999),
             "--cleanup-timeout='29999' must be no less than --suspicion-timeout (30000)",
         ),
-        ("picture", Path("/nowhere/x.svg"), "/nowhere/x.svg: No such file or directory"),
+        ("picture", Path("/nowhere/x.svg"), "/nowhere/x.svg: cannot be written"),
     ],
 )
 def test_what_cannot_be_simulated_is_refused_in_one_line(
-    option: str, value: object, told: str
+    monkeypatch: pytest.MonkeyPatch, option: str, value: object, told: str
 ) -> None:
+    """Before anything is simulated."""
+    monkeypatch.delattr(simulategossip, "study")
     options = {"nodes": 5, "writes": 0, "kills": 0, "quiet_seconds": 1} | {option: value}
     with pytest.raises(CommandError) as refusal:
         call_command("simulategossip", stdout=StringIO(), stderr=StringIO(), **options)
@@ -242,3 +244,5 @@ def test_the_command_takes_settings_as_the_variables_do(monkeypatch: pytest.Monk
     }
     call_command("simulategossip", **told, loss=0.1, no_resend=True)
     assert [plan.conditions.resend for plan in plans] == [0.2, None]
+    call_command("simulategossip", **told, nodes=3)
+    assert [plan.kills for plan in plans] == [6, 6, 1]

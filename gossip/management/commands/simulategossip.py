@@ -1,6 +1,7 @@
 """`manage.py simulategossip`: a cluster that does not exist yet, in virtual time."""
 
 import math
+import os
 import re
 import time
 from pathlib import Path
@@ -43,7 +44,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Times in milliseconds, like the variables."""
         plan = Plan()
-        parser.add_argument("--nodes", type=int, default=plan.nodes, help="(default: %(default)s)")
+        parser.add_argument(
+            "--nodes",
+            type=int,
+            default=plan.nodes,
+            help=f"3 to {Limits().members} (default: %(default)s)",
+        )
         parser.add_argument("--seed", type=int, default=plan.seed, help="chooses all chances")
         parser.add_argument(
             "--preset", choices=PRESETS, default="lan", help="the network (default: %(default)s)"
@@ -65,10 +71,19 @@ class Command(BaseCommand):
             "--churn", type=float, default=plan.churn, help="nodes a minute that crash and return"
         )
         parser.add_argument(
-            "--quiet-seconds", type=float, default=plan.quiet, help="watched at rest"
+            "--quiet-seconds",
+            type=float,
+            default=plan.quiet,
+            help="watched at rest (default: %(default)s)",
         )
-        parser.add_argument("--writes", type=int, default=plan.writes)
-        parser.add_argument("--kills", type=int, default=plan.kills)
+        parser.add_argument(
+            "--writes", type=int, default=plan.writes, help="keys (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--kills",
+            type=int,
+            help=f"nodes that are ended (default: {plan.kills}, or all but two)",
+        )
         for field in SETTINGS:
             unit = "" if field == "fanout" else "ms, "
             parser.add_argument(_flag(field), help=f"{unit}as {_variable(field)}")
@@ -100,8 +115,11 @@ def _plan(options: dict[str, Any]) -> Plan:
         raise CommandError(f"--nodes must be 3 to {Limits().members}")
     if not 0 <= options["loss"] < 1:
         raise CommandError("--loss must be at least 0 and less than 1")
-    if options["kills"] > options["nodes"] - 2:
-        raise CommandError("--kills must leave two nodes")
+    most = options["nodes"] - 2
+    kills = min(Plan().kills, most) if options["kills"] is None else options["kills"]
+    if kills > most:
+        raise CommandError(f"--kills {kills} must leave two of {options['nodes']} nodes")
+    _check_picture(options["picture"])
     latency, jitter = options["latency"], options["jitter"]
     return Plan(
         nodes=options["nodes"],
@@ -116,8 +134,14 @@ def _plan(options: dict[str, Any]) -> Plan:
         quiet=options["quiet_seconds"],
         churn=options["churn"],
         writes=options["writes"],
-        kills=options["kills"],
+        kills=kills,
     )
+
+
+def _check_picture(path: Path | None) -> None:
+    """Better before the simulation than after it."""
+    if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise CommandError(f"{path}: cannot be written")
 
 
 def _settings(options: dict[str, Any]) -> dict[str, Any]:

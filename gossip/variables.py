@@ -170,7 +170,7 @@ GOSSIP_PROBE_INTERVAL = Variable(
     default="1000",
     unit="ms",
     description="Each time one silent peer is asked whether it is there; without an answer, from it"
-    " or through others, it is suspected in the next. More than a round trip, four times.",
+    " or through others, it is suspected in the next. Longer than four round trips.",
     source="rule M4, as in SWIM",
 )
 GOSSIP_MAX_MESSAGE_HISTORY = Variable(

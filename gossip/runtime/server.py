@@ -289,8 +289,10 @@ def _why_not_bound(error: CannotListenError) -> str:
     address = _in_url(error.interface, error.port)
     number = error.socketError.errno
     reason = os.strerror(number) if number > 0 else str(error.socketError)
+    at_port = number in (errno.EADDRINUSE, errno.EACCES)
+    wrong = f"PORT={error.port}" if at_port else f"HOST={error.interface}"
     remedy = _HOW_TO_FREE_A_PORT if number == errno.EADDRINUSE else "see PORT and HOST"
-    return f"PORT={error.port}: cannot listen on {address}: {reason}; {remedy}"
+    return f"{wrong}: cannot listen on {address}: {reason}; {remedy}"
 
 
 def _in_url(host: str, port: int) -> str:

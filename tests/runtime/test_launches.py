@@ -152,6 +152,14 @@ def test_a_taken_port_is_one_line(launch: Launch, tmp_path: Path) -> None:
     assert "Traceback" not in process.text
 
 
+def test_an_address_that_is_not_ours_is_one_line(tmp_path: Path) -> None:
+    host, port = "192.0.2.1", free_port()
+    with started(RUNGOSSIP, tmp_path, port, {"HOST": host}) as process:
+        assert process.ended() == 1
+    [line] = complaints(process)
+    assert f"HOST={host}: cannot listen on {host}:{port}: " in line
+
+
 @LAUNCHES
 def test_a_wrong_setting_is_one_line(launch: Launch, tmp_path: Path) -> None:
     with started(launch, tmp_path, free_port(), {"GOSSIP_FANOUT": "none"}) as process:

@@ -37,6 +37,8 @@ class Link(msgspec.Struct, kw_only=True):
     """What the peer said in its `join`; it may have taken a later one since (M1)."""
     own_incarnation: int = 0
     """What we said in ours."""
+    disputed: bool = False
+    """The peer was told of an incarnation of its id that is not its own (K3)."""
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False

@@ -100,7 +100,7 @@ class Membership:
         heard_of = self._contacts.heard_of(record.gossip_endpoint)
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
-        if not self._roster.introduced(record, loopback=link.loopback):
+        if not self._roster.introduced(link, record):
             return
         first = not link.joined
         if link.peer is None:

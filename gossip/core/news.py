@@ -84,6 +84,9 @@ class News:
         if item.incarnation < member.record.incarnation:
             return
         if self._links.linked(item.node_id):
+            if item.incarnation > member.record.incarnation:
+                for own in self._links.to(item.node_id):
+                    own.disputed = True
             self._rumors.accuse(item.node_id, item.incarnation)
             if member.status is Status.ACTIVE:
                 self._probes.doubt(item.node_id)
@@ -110,7 +113,8 @@ class News:
         known = member.record.incarnation
         if incarnation < known:
             # We know a later one, of a life that is over or of another who used its id (K3).
-            self._rumors.accuse(member.record.node_id, known)
+            if known <= self._latest(Standing.SUSPECT):
+                self._roster.dispute(link, member.record)
         elif incarnation > self._latest(Standing.ALIVE):
             self._context.refuse("incarnation")
         elif incarnation > known:

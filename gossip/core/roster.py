@@ -29,15 +29,18 @@ class Roster:
 
     # By evidence of our own
 
-    def introduced(self, record: PeerRecord, *, loopback: bool) -> bool:
-        """Somebody introduced itself on its own link. False where there is no room for it."""
+    def introduced(self, link: Link, record: PeerRecord, *, same_life: bool = False) -> bool:
+        """Somebody introduced itself on its own link. False where there is no room for it.
+
+        `same_life`: it did so before, and has a later incarnation since.
+        """
         now, wall = self._context.now
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
         met = known is not None and known.met is not None
         buried = self._members.graves.incarnation(record.node_id)
         try:
-            status = self._members.joined(record, now, wall, loopback=loopback)
+            status = self._members.joined(record, now, wall, loopback=link.loopback)
         except OverflowError:
             self._context.refuse("members-full")
             return False
@@ -49,16 +52,28 @@ class Roster:
         member = self._members.get(record.node_id)
         if member is not None and (not met or before != member.record):
             self.store(member)
-        if before is not None and record.incarnation > before.incarnation:
+        later = before is not None and record.incarnation > before.incarnation
+        if later and not same_life:
             # In its new life it holds none of the links that it vouched for.
             self.word_gone(record.node_id)
         if member is not None:
             known_as = buried if before is None else before.incarnation
             self._tell_returned(member, known_as, status)
-            if record.extended and record.incarnation < (known_as or 0):
-                # Somebody told us of a later life, and was wrong: it takes one beyond that.
-                self._rumors.accuse(record.node_id, member.record.incarnation)
+            # Somebody told us of a later life, or of another node in this one (K3), and was wrong.
+            another = (
+                met
+                and before is not None
+                and before != record
+                and before.incarnation == record.incarnation
+            )
+            if record.extended and (another or record.incarnation < (known_as or 0)):
+                self.dispute(link, member.record)
         return True
+
+    def dispute(self, link: Link, record: PeerRecord) -> None:
+        """Let the member of this link take an incarnation beyond one that is not its own."""
+        link.disputed = True
+        self._rumors.accuse(record.node_id, record.incarnation)
 
     def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
         """Tell others of a later life; let this one refute what they were told of it."""
@@ -83,7 +98,7 @@ class Roster:
         member = self._members.get(link.peer or "")
         if member is None:
             if link.record is not None:
-                self.introduced(link.record, loopback=link.loopback)
+                self.introduced(link, link.record)
         elif member.status is Status.SUSPECTED:
             self._members.revive(member, *self._context.now)
             self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id)
@@ -130,10 +145,13 @@ class Roster:
         """
         before = msgspec.structs.replace(member.record, incarnation=incarnation)
         link.record = msgspec.structs.replace(link.record or before, incarnation=incarnation)
+        node_id = member.record.node_id
+        if self._members.crowded and (link.disputed or link.record != before):
+            # Others know the number from news, and perhaps not whose it is.
+            self._rumors.name(node_id, node_id)
+        link.disputed = False
         if link.record != before or member.status is Status.INACTIVE:
-            self.introduced(link.record, loopback=link.loopback)
-            if self._members.crowded:
-                self._rumors.name(member.record.node_id, member.record.node_id)
+            self.introduced(link, link.record, same_life=True)
             return
         self._members.renew(member, incarnation)
         self._members.hold(member, (), met=incarnation)

@@ -193,6 +193,23 @@ def test_k3_who_has_an_earlier_incarnation_than_we_know_is_told_of_it() -> None:
     assert told(subject.wait(0.1), 1) == [["a", WALL + 2, "alive"]]
 
 
+def test_k3_who_comes_with_another_record_of_the_same_incarnation_takes_a_later_one() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    assert told(subject.joined(2, "a") + subject.wait(0.1)) == []
+    effects = subject.joined(3, "a", gossipEndpoint=endpoint("twin")) + subject.wait(0.1)
+    assert told(effects) == [["a", WALL, "suspect"]]
+
+
+def test_k3_an_incarnation_that_nobody_could_refute_is_not_handed_over() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "a", incarnation=WALL + DAY * 3 // 4)
+    subject.lose(2)
+    subject.wait(1.0)
+    assert told(subject.receive(1, heartbeat("a", incarnation=WALL)) + subject.wait(0.1), 1) == []
+
+
 def test_m1_later_incarnations_than_others_told_of_leave_no_room_for_earlier_lives() -> None:
     subject = Subject()
     subject.joined(1, "a")

@@ -302,6 +302,26 @@ def test_m8_who_left_and_is_back_is_dialed_by_who_cannot_be_dialed() -> None:
     cluster.wait_for(lambda: cluster.complete() and meshed(cluster), within=15, every=0.5)
 
 
+def with_twin(cluster: Cluster, name: str) -> str:
+    """Start another node with the id of this one, as by a copied data directory."""
+    twin = "twin"
+    config = msgspec.structs.replace(cluster.hosts[name].config, gossip_endpoint=url_of(twin))
+    cluster.hosts[twin] = Host(twin, config, cluster.world, Node)
+    cluster.start(twin)
+    cluster.run(5)
+    return twin
+
+
+def known_as(cluster: Cluster, name: str) -> set[tuple[str | None, str]]:
+    """How the others list this one: its address and status."""
+    members = (member for host in cluster.up for member in host.node.members())
+    return {
+        (member.record.gossip_endpoint, member.status)
+        for member in members
+        if member.record.node_id == name
+    }
+
+
 @pytest.mark.parametrize("seed", range(1, 4))
 @pytest.mark.parametrize(
     ("size", "end", "within"),
@@ -310,34 +330,61 @@ def test_m8_who_left_and_is_back_is_dialed_by_who_cannot_be_dialed() -> None:
 def test_k3_a_second_node_of_an_id_leaves_nothing_behind(
     size: int, end: str, within: float, seed: int
 ) -> None:
-    """As by a copied data directory, started and ended again, while the first node runs.
+    """Started and ended again, while the first node runs.
 
     Which of the two a peer held links to decides how soon the first one hears of it: at once, or
     by its own next heartbeat, and a dark host is given up after three.
     """
-    cluster, twin = Cluster(seed, size), "twin"
+    cluster = Cluster(seed, size)
     cluster.start(apart=0.1)
     cluster.wait_for(cluster.complete, within=10)
-    config = msgspec.structs.replace(cluster.hosts["n001"].config, gossip_endpoint=url_of(twin))
-    cluster.hosts[twin] = Host(twin, config, cluster.world, Node)
-    cluster.start(twin)
-    cluster.run(5)
+    twin = with_twin(cluster, "n001")
     if end == "stop":
         cluster.stop(twin)
     else:
         cluster.kill(twin, dark=end == "dark")
-
-    def known_as() -> set[tuple[str | None, str]]:
-        members = (member for host in cluster.up for member in host.node.members())
-        return {
-            (member.record.gossip_endpoint, member.status)
-            for member in members
-            if member.record.node_id == "n001"
-        }
-
-    cluster.wait_for(lambda: known_as() == {(url_of("n001"), "active")}, within=within)
+    alone = {(url_of("n001"), "active")}
+    cluster.wait_for(lambda: known_as(cluster, "n001") == alone, within=within)
     cluster.wait_for(cluster.complete, within=5)
     assert {noticed.host for noticed in cluster.notices(NoticeKind.ID_TAKEN)} <= {"n001", twin}
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+def test_k3_those_that_were_linked_to_neither_hear_whose_id_it_is(seed: int) -> None:
+    cluster = Cluster(seed, 60)
+    cluster.start(apart=0.1)
+    cluster.wait_for(cluster.complete, within=60, every=0.5)
+    cluster.run(20)
+    links = cluster.links()
+    first = next(name for name in sorted(cluster.hosts)[1:] if ("n000", name) not in links)
+    cluster.stop(with_twin(cluster, first))
+    alone = {(url_of(first), "active")}
+    cluster.wait_for(lambda: known_as(cluster, first) == alone, within=5)
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_k3_whom_nobody_can_dial_is_not_suspected_for_the_sake_of_who_vouches(end: str) -> None:
+    hidden = "n003"
+    cluster = Cluster(1, 4, unreachable=[hidden])
+    entrance = (url_of("n001"),)
+    host = cluster.hosts[hidden]
+    host.config = msgspec.structs.replace(host.config, bootstrap=entrance)
+    cluster.partition([hidden], ["n000", "n002", "twin"])
+    cluster.start(apart=0.1)
+    cluster.wait_for(lambda: cluster.complete(but=[hidden]), within=15)
+    cluster.wait_for(lambda: known_as(cluster, hidden) == {(None, "active")}, within=60)
+    cluster.run(60)
+    begun = cluster.now
+    twin = with_twin(cluster, "n001")
+    if end == "stop":
+        cluster.stop(twin)
+    else:
+        cluster.kill(twin)
+    cluster.run(60)
+    suspected = cluster.notices(NoticeKind.PEER_SUSPECTED)
+    names = {noticed.notice.subject for noticed in suspected if noticed.time > begun}
+    assert hidden not in names
+    assert known_as(cluster, hidden) == {(None, "active")}
 
 
 def test_notices_are_kept_of_the_kinds_that_are_wanted() -> None:

@@ -10,7 +10,7 @@ from tests.support import record as records
 from tests.support.proof import PROOFS
 
 RECORD = PROOFS / "sizes.jsonl"
-HEADING = "## Clusters of ten to thousands, in simulation"
+HEADING = "## Clusters of ten to a thousand nodes, in simulation"
 
 _INTRODUCTION = """\
 The real core in virtual time, links of 50 ms, default settings; what is lost is sent again after \

@@ -18,6 +18,12 @@ _RANKS = {Status.ACTIVE: 0, Status.SUSPECTED: 1, Status.INACTIVE: 2}
 """Of two items of news of one incarnation the greater wins (M1)."""
 
 
+def _moved(before: PeerRecord | None, record: PeerRecord) -> bool:
+    """Whether a node has another address than before; within one life none has (K3)."""
+    endpoints = {record.gossip_endpoint, before.gossip_endpoint if before is not None else None}
+    return len(endpoints) == 2 and None not in endpoints
+
+
 class Roster:
     """The only one who changes members."""
 
@@ -37,7 +43,7 @@ class Roster:
         now, wall = self._context.now
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
-        met = known is not None and known.met is not None
+        met = None if known is None else known.met
         buried = self._members.graves.incarnation(record.node_id)
         try:
             status = self._members.joined(record, now, wall, loopback=link.loopback)
@@ -50,7 +56,7 @@ class Roster:
         elif status is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
         member = self._members.get(record.node_id)
-        if member is not None and (not met or before != member.record):
+        if member is not None and (met is None or before != member.record):
             self.store(member)
         later = before is not None and record.incarnation > before.incarnation
         if later and not same_life:
@@ -59,14 +65,9 @@ class Roster:
         if member is not None:
             known_as = buried if before is None else before.incarnation
             self._tell_returned(member, known_as, status)
-            # Somebody told us of a later life, or of another node in this one (K3), and was wrong.
-            another = (
-                met
-                and before is not None
-                and before != record
-                and before.incarnation == record.incarnation
-            )
-            if record.extended and (another or record.incarnation < (known_as or 0)):
+            # Another node in this very life, or somebody told us of a later one and was wrong.
+            is_another = record.incarnation == met and _moved(before, record)
+            if record.extended and (is_another or record.incarnation < (known_as or 0)):
                 self.dispute(link, member.record)
         return True
 

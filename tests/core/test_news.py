@@ -193,12 +193,22 @@ def test_k3_who_has_an_earlier_incarnation_than_we_know_is_told_of_it() -> None:
     assert told(subject.wait(0.1), 1) == [["a", WALL + 2, "alive"]]
 
 
-def test_k3_who_comes_with_another_record_of_the_same_incarnation_takes_a_later_one() -> None:
+def test_k3_who_comes_from_another_address_in_the_same_life_takes_a_later_one() -> None:
     subject = Subject()
     subject.joined(1, "a")
     assert told(subject.joined(2, "a") + subject.wait(0.1)) == []
     effects = subject.joined(3, "a", gossipEndpoint=endpoint("twin")) + subject.wait(0.1)
     assert told(effects) == [["a", WALL, "suspect"]]
+
+
+def test_k3_a_new_life_that_was_heard_of_before_it_joined_is_no_other_node() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL + 1, "alive"]))
+    subject.hear(20, a=1)
+    changes = {"version": "1.0.1", "gossipEndpoint": endpoint("elsewhere")}
+    effects = subject.joined(3, "b", incarnation=WALL + 1, **changes) + subject.wait(0.1)
+    assert told(effects) == []
+    assert subject.node.members()[1].record.gossip_endpoint == endpoint("elsewhere")
 
 
 def test_k3_an_incarnation_that_nobody_could_refute_is_not_handed_over() -> None:

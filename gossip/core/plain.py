@@ -228,16 +228,21 @@ class PlainPeers:
         )
 
     def _fetch(self, link: Link, path: str, peer: str | None) -> None:
-        url = self._origin(link) + path
-        if url in self._fetching:
+        origin = self._origin(link)
+        if origin is None or (url := origin + path) in self._fetching:
             return
         self._fetching[url] = _Fetching(peer, link.id)
         self._context.emit(Fetch(url, link.loopback, self._config.limits.body))
 
-    def _origin(self, link: Link) -> str:
-        """Where this peer serves HTTP: as it says, if that is on the host that we know (L4)."""
+    def _origin(self, link: Link) -> str | None:
+        """Where this peer serves HTTP: as it says, if that is on the host that we know (L4).
+
+        None: it dialed us and named no host for us to know.
+        """
         record = link.record
-        endpoint = (record.gossip_endpoint if record else None) or link.dialed or ""
+        endpoint = (record.gossip_endpoint if record else None) or link.dialed
+        if endpoint is None:
+            return None
         claimed = record.api_endpoint if record else None
         if claimed is not None and addresses.same_host(claimed, endpoint):
             return claimed.rstrip("/")

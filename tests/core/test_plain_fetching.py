@@ -1,11 +1,13 @@
 """When we fetch the state of a plain peer, and who of us does (A4)."""
 
+import pytest
+
 from gossip.core.effects import Effect
 from gossip.core.entries import Entry
 from gossip.core.events import Fetched
 from gossip.core.plain import _rank
 from tests.support.core import ME, Subject, pushed, sent
-from tests.support.frames import Frame, heartbeat, message, sync
+from tests.support.frames import Frame, heartbeat, message, plain_join, sync
 from tests.support.plain import STATE, alive, answer, counting, fetches, keys, known, state
 
 LONGEST = 600.0
@@ -39,6 +41,17 @@ def test_a4_state_that_another_sent_is_not_this_peers() -> None:
     subject.plain(1, "p")
     subject.receive(1, sync("q", *keys(3)))
     assert fetches(subject.wait(2.0)) == [STATE]
+
+
+@pytest.mark.parametrize("endpoint", [None, "ws://localhost:3001/ws"])
+def test_l4_who_dialed_us_and_names_no_host_that_we_may_ask_is_not_asked(
+    endpoint: str | None,
+) -> None:
+    subject = Subject()
+    subject.accept(1)
+    subject.receive(1, plain_join("p", gossipEndpoint=endpoint))
+    assert subject.statuses() == {"p": "active"}
+    assert fetches(alive(subject, 60, 1)) == []
 
 
 def test_a4_extended_peers_are_not_asked() -> None:

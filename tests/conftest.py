@@ -4,12 +4,17 @@ import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from pytest_django import DjangoDbBlocker
 from redis.asyncio import Redis
 
 from gossip.stores.redis_client import open_redis
 from tests.support.postgres import Postgres, postgres
 from tests.support.valkey import Valkey, valkey
+
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -70,7 +70,6 @@ schema = schemathesis.openapi.from_dict(strict(), config=expecting_conditions())
 @settings(
     max_examples=100,
     derandomize=True,
-    deadline=None,
     phases=(Phase.explicit, Phase.generate),
     suppress_health_check=list(HealthCheck),
 )

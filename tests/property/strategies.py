@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from gossip.core.entries import MAX_VERSION, Entry
@@ -20,9 +19,6 @@ from tests.support.frames import (
     root,
     wire,
 )
-
-quick = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-"""No deadline: how long an example takes says more of the machine than of the code."""
 
 # No lone surrogates: UTF-8 has none.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)

@@ -8,13 +8,12 @@ from gossip.core.entries import Entry
 from gossip.core.events import LinkId
 from gossip.core.spread import History, Outbox
 from gossip.core.state import Aside
-from tests.property.strategies import entries, quick
+from tests.property.strategies import entries
 from tests.support.core import config
 
 links = st.integers(1, 3).map(LinkId)
 
 
-@quick
 @given(st.integers(1, 5), st.lists(st.tuples(st.integers(0, 9), st.floats(0, 5)), max_size=30))
 def test_r3_the_history_is_the_latest_ids(size: int, arrivals: list[tuple[int, float]]) -> None:
     history, model, now = History(size, keep=10.0), dict[str, float](), 0.0
@@ -29,7 +28,6 @@ def test_r3_the_history_is_the_latest_ids(size: int, arrivals: list[tuple[int, f
         assert len(history) == len(model)
 
 
-@quick
 @given(st.lists(st.tuples(entries, links), max_size=30), st.sets(links))
 def test_s5_each_link_gets_the_last_of_each_key_once(
     added: list[tuple[Entry, LinkId]], writable: set[LinkId]
@@ -48,7 +46,6 @@ def test_s5_each_link_gets_the_last_of_each_key_once(
     assert bool(outbox) == any(link not in writable for link in model)
 
 
-@quick
 @given(st.lists(st.tuples(entries, links) | st.integers(1, 4), max_size=30))
 def test_e4_what_is_set_aside_is_bounded(steps: list[tuple[Entry, LinkId] | int]) -> None:
     limits = Limits(aside=2, aside_per_link=1)

@@ -30,7 +30,7 @@ from gossip.core.messages import (
 )
 from gossip.core.roots import MODULUS, Root
 from gossip.core.values import normalise
-from tests.property.strategies import quick, received, texts, value_texts
+from tests.property.strategies import received, texts, value_texts
 from tests.support.core import config, strict_json
 
 LIMITS = Limits(depth=64)
@@ -70,7 +70,6 @@ prefixes = st.text("0123456789abcdef", max_size=4)
 elements = st.integers(0, 2**64 - 1)
 
 
-@quick
 @given(entries)
 def test_w6_entries(entry: Entry) -> None:
     copy = decode_entry(encode_entry(entry), LIMITS)
@@ -79,7 +78,6 @@ def test_w6_entries(entry: Entry) -> None:
     assert (copy.hash, copy.value) == (entry.hash, entry.value)
 
 
-@quick
 @given(st.lists(entries, max_size=5), st.none() | st.integers(0, 255))
 def test_w7_arrays(each: list[Entry], hops: int | None) -> None:
     texts = [encode_entry(entry) for entry in each]
@@ -89,14 +87,12 @@ def test_w7_arrays(each: list[Entry], hops: int | None) -> None:
         assert decode(frame, LIMITS).body == Entries(tuple(texts), hops)
 
 
-@quick
 @given(records, both_roots)
 def test_w3_joins(record: PeerRecord, told: Roots) -> None:
     frame = encoder().join(record, told, 5, 6)
     assert decode(frame, LIMITS).body == Join(record, told)
 
 
-@quick
 @given(both_roots, st.booleans())
 def test_a1_roots(told: Roots, answer: bool) -> None:
     frame = exchanges.root(told, answer=answer)
@@ -105,7 +101,6 @@ def test_a1_roots(told: Roots, answer: bool) -> None:
     assert decode(frame, LIMITS).body == Heartbeat(5, told, (), 1)
 
 
-@quick
 @given(st.lists(entries, max_size=3), st.none() | names, st.none() | names, roots)
 def test_a3_pages(each: list[Entry], after: str | None, following: str | None, told: Root) -> None:
     items = tuple(map(encode_entry, each))
@@ -114,27 +109,23 @@ def test_a3_pages(each: list[Entry], after: str | None, following: str | None, t
     assert decode(exchanges.page_request(after), LIMITS).body == PageRequest(after)
 
 
-@quick
 @given(prefixes, st.integers(0, 50), st.integers(1, 50), st.none() | roots)
 def test_a2_requests_of_cells(prefix: str, first: int, more: int, told: Root | None) -> None:
     frame = exchanges.sketch_request(prefix, first, first + more, told)
     assert decode(frame, LIMITS).body == SketchRequest(prefix, first, first + more, told)
 
 
-@quick
 @given(prefixes, st.integers(0, 50), st.lists(st.integers(0, 2**88 - 1), max_size=5), roots)
 def test_a2_cells(prefix: str, first: int, cells: list[int], told: Root) -> None:
     frame = exchanges.cells(prefix, first, cells, told)
     assert decode(frame, LIMITS).body == Cells(prefix, first, tuple(cells), told)
 
 
-@quick
 @given(st.lists(st.tuples(elements, st.integers(0, MAX_VERSION)), max_size=5))
 def test_a2_wants(items: list[tuple[int, int]]) -> None:
     assert decode(exchanges.want(items), LIMITS).body == Want(tuple(items))
 
 
-@quick
 @given(st.lists(entries, max_size=3), st.integers(0, 500), roots)
 def test_a2_entries_that_were_wanted_or_are_pushed(
     each: list[Entry], done: int, told: Root
@@ -146,14 +137,12 @@ def test_a2_entries_that_were_wanted_or_are_pushed(
     assert decode(frame, LIMITS).body == Push(Entries(items, None), told)
 
 
-@quick
 @given(roots, roots, st.lists(elements, max_size=5))
 def test_a1_what_is_held(mine: Root, yours: Root, each: list[int]) -> None:
     assert decode(exchanges.held(mine, yours), LIMITS).body == Held(mine, yours)
     assert decode(exchanges.untaken(each), LIMITS).body == Untaken(tuple(each))
 
 
-@quick
 @given(received)
 def test_r2_whatever_comes_is_read_or_is_a_fault(data: str | bytes) -> None:
     try:

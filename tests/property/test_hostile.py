@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from gossip.core.config import Limits
 from gossip.core.events import LinkBlocked, LinkId, LinkWritable
-from tests.property.strategies import quick, received
+from tests.property.strategies import received
 from tests.support.core import Subject
 
 _LINKS = (1, 2, 3, 4, 5)
@@ -48,7 +48,7 @@ def play(subject: Subject, link: int, what: str | bytes | float) -> None:
             subject.receive(link, what)
 
 
-@settings(quick, max_examples=300)
+@settings(max_examples=300)
 @given(st.lists(_step, max_size=25))
 def test_r2_a_node_survives_whatever_peers_do(
     steps: list[tuple[int, str | bytes | float]],
@@ -62,7 +62,6 @@ def test_r2_a_node_survives_whatever_peers_do(
     assert set(node.statuses().values()) <= {"active", "suspected", "inactive"}
 
 
-@quick
 @given(st.lists(st.tuples(st.sampled_from(_LINKS), received), max_size=25))
 def test_the_same_seed_and_events_give_the_same_effects(
     frames: list[tuple[int, str | bytes]],

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from gossip.core.events import Instant, LinkId
 from gossip.core.links import Links
-from tests.property.strategies import quick
 from tests.support.core import config
 
 NOW = Instant(1.0, 1)
@@ -29,7 +28,6 @@ def survivor(links: list[Pair], order: list[int], me: str, peer: str) -> int:
     return order[chosen.id]
 
 
-@quick
 @given(
     st.data(),
     st.lists(

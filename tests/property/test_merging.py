@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gossip.core.entries import Entry
 from gossip.core.roots import MODULUS, Root
 from gossip.core.state import StateMap
-from tests.property.strategies import entries, quick, texts
+from tests.property.strategies import entries, texts
 
 
 def merged(*each: Entry) -> StateMap:
@@ -22,7 +22,6 @@ def contents(state: StateMap) -> tuple[list[Entry], Root, int]:
     return list(state.entries()), state.root(), state.live
 
 
-@quick
 @given(entries, entries, entries)
 def test_e3_the_order_is_strict_and_total(a: Entry, b: Entry, c: Entry) -> None:
     if a.key == b.key:
@@ -33,7 +32,6 @@ def test_e3_the_order_is_strict_and_total(a: Entry, b: Entry, c: Entry) -> None:
     assert not a.supersedes(a)
 
 
-@quick
 @given(st.data(), st.lists(entries, max_size=12))
 def test_e3_merge_is_commutative_associative_and_idempotent(
     data: st.DataObject, each: list[Entry]
@@ -47,7 +45,6 @@ def test_e3_merge_is_commutative_associative_and_idempotent(
     assert contents(merged(*left.entries(), *right.entries())) == expected
 
 
-@quick
 @given(st.lists(entries | st.integers(0, 3), max_size=15))
 def test_a1_a_root_that_is_kept_is_the_root_computed_anew(steps: list[Entry | int]) -> None:
     state = StateMap()
@@ -61,7 +58,6 @@ def test_a1_a_root_that_is_kept_is_the_root_computed_anew(steps: list[Entry | in
     assert state.live == sum(not entry.deleted for entry in held)
 
 
-@quick
 @given(st.sets(texts, max_size=20), st.integers(1, 7))
 def test_a3_pages_by_key_cover_everything_once(keys: set[str], size: int) -> None:
     state = merged(*(Entry(key, 1, b"1") for key in keys))

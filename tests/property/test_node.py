@@ -21,7 +21,7 @@ from gossip.core.effects import Effect
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.events import CommitFailed, Committed, LinkBlocked, LinkId, LinkWritable, RequestId
 from gossip.core.roots import MODULUS, Root
-from tests.property.strategies import quick, received, small_values
+from tests.property.strategies import received, small_values
 from tests.support.core import Subject, closed, commits, replies, stored
 from tests.support.frames import WALL, Frame, heartbeat, join, message, plain_join, sync
 
@@ -282,4 +282,4 @@ class NodeMachine(RuleBasedStateMachine):
 
 
 TestNode = NodeMachine.TestCase
-TestNode.settings = settings(quick, max_examples=60, stateful_step_count=30)
+TestNode.settings = settings(max_examples=60, stateful_step_count=30)

@@ -9,19 +9,17 @@ from hypothesis import given
 from gossip.core.config import Limits
 from gossip.core.errors import EntryFault
 from gossip.core.values import MAX_SAFE_INTEGER, canonical, depth_exceeds, normalise
-from tests.property.strategies import quick, value_texts, values
+from tests.property.strategies import value_texts, values
 
 LIMITS = Limits(value=10**6, depth=64)
 
 
-@quick
 @given(value_texts)
 def test_e1_normalising_twice_changes_nothing(text: bytes) -> None:
     once = normalise(text, LIMITS)
     assert normalise(once, LIMITS) == once
 
 
-@quick
 @given(value_texts)
 def test_e1_parse_and_stringify_of_javascript_change_nothing(text: bytes) -> None:
     ours = normalise(text, LIMITS)
@@ -53,7 +51,6 @@ def stringified(value: Any) -> bytes:
     return rfc8785.dumps(value)
 
 
-@quick
 @given(values)
 def test_e1_no_number_is_left_that_javascript_would_change(value: Any) -> None:
     for number in numbers_of(json.loads(normalise(json.dumps(value).encode(), LIMITS))):
@@ -71,7 +68,6 @@ def numbers_of(value: Any) -> list[int | float]:
     return [value] if isinstance(value, int | float) and not isinstance(value, bool) else []
 
 
-@quick
 @given(value_texts)
 def test_the_scan_for_depth_sees_what_the_parser_builds(text: bytes) -> None:
     depth = depth_of(json.loads(text))
@@ -86,7 +82,6 @@ def depth_of(value: Any) -> int:
     return 1 + max(map(depth_of, items), default=0)
 
 
-@quick
 @given(value_texts)
 def test_any_text_is_normalised_or_refused(text: bytes) -> None:
     for broken in (text[:-1], text + b"]", b"[" + text, text.replace(b'"', b"\xff")):

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gossip.relay import stream as module
@@ -208,7 +208,6 @@ def test_an_item_longer_than_any_frame_breaks_the_stream() -> None:
     window=st.integers(1, 100),
     seed=st.integers(0, 2**32),
 )
-@settings(deadline=None)
 def test_whatever_the_layer_loses_doubles_and_mixes_up_all_items_arrive_once_in_order(
     items: list[bytes], segment: int, window: int, seed: int
 ) -> None:

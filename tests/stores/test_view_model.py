@@ -128,7 +128,6 @@ def whole(entry: Entry) -> tuple[object, ...]:
 
 @settings(
     max_examples=60,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(steps, max_size=8))

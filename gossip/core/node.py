@@ -19,6 +19,7 @@ from gossip.core.context import CloseCode, Context, following
 from gossip.core.decoding import decode
 from gossip.core.effects import Effect, More, Pause
 from gossip.core.entries import Entry
+from gossip.core.errands import ERRAND_TIMER, Errands
 from gossip.core.errors import EnvelopeFault, FrameFault
 from gossip.core.events import (
     CommitFailed,
@@ -74,6 +75,7 @@ from gossip.core.messages import (
 )
 from gossip.core.news import News
 from gossip.core.overlay import Overlay
+from gossip.core.pings import Pings
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER, Probes
 from gossip.core.reconcile import Repair
@@ -105,7 +107,9 @@ class Node:
         self._plain = PlainPeers(self._context, self._replica)
         self._rumors = Rumors(self._context)
         self._roster = Roster(self._context, self._rumors)
-        self._probes = Probes(self._context, self._roster)
+        pings = Pings(self._context)
+        self._probes = Probes(self._context, self._roster, pings)
+        self._errands = Errands(self._context, pings)
         self._news = News(self._context, self._roster, self._rumors, self._probes)
         self._contacts = Contacts(self._context, self._roster, self._repair)
         self._overlay = Overlay(self._context, self._contacts)
@@ -131,6 +135,7 @@ class Node:
             NEWS_TIMER: self._rumors.flush,
             PERIOD_TIMER: self._probes.next_period,
             ANSWER_TIMER: self._probes.look,
+            ERRAND_TIMER: self._errands.look,
             _ROUND_TIMER: self._round,
             _HEARTBEAT_TIMER: self._beat,
             _TICK_TIMER: self._tick,
@@ -198,6 +203,7 @@ class Node:
 
     def _exchange_handlers(self) -> dict[type[Body], Callable[[Link, Any], None]]:
         repair, probes, trees = self._repair, self._probes, self._replica.trees
+        errands = self._errands
         return {
             RootExchange: lambda link, root: repair.told(link, root.roots, is_answer=root.answer),
             PageRequest: repair.asked,
@@ -210,13 +216,17 @@ class Node:
             Untaken: repair.untaken,
             Held: repair.held,
             NamesRequest: lambda link, names: repair.name_members(link, names.cells),
-            Ping: lambda link, ping: probes.pinged(link, ping.seq),
-            PingRequest: lambda link, ping: probes.requested(link, ping.seq, ping.target),
-            Ack: lambda link, ack: probes.acked(link, ack.seq),
+            Ping: lambda link, ping: errands.pinged(link, ping.seq),
+            PingRequest: lambda link, ping: errands.requested(link, ping.seq, ping.target),
+            Ack: lambda link, ack: self._acked(link, ack.seq),
             Nack: lambda link, nack: probes.nacked(link, nack.seq, asked=nack.asked),
             Prune: lambda link, prune: trees.pruned(link, prune.trees),
             Graft: lambda link, graft: trees.grafted(link, graft.trees),
         }
+
+    def _acked(self, link: Link, seq: int) -> None:
+        self._errands.acked(link, seq)
+        self._probes.acked(link, seq)
 
     # Reading. `get` from any thread: it takes one reference to an immutable entry. The others walk
     # what events change: only between two of them.

@@ -25,6 +25,7 @@ from gossip.core.context import Context, following
 from gossip.core.events import LinkId
 from gossip.core.links import Link
 from gossip.core.members import Status
+from gossip.core.pings import Pings
 from gossip.core.roster import Roster
 
 PERIOD_TIMER = "probe"
@@ -36,8 +37,6 @@ WORST = 8
 """The greatest self-doubt (Lifeguard)."""
 TOLD = 2
 """Up to here others may make us doubt ourselves by suspecting us: a liar must not blind us."""
-ERRANDS, ERRANDS_EACH = 64, 8
-"""Members that we ask for others at a time, and for one of them. Guesses."""
 
 
 class _Phase(Enum):
@@ -68,34 +67,21 @@ class _Probe(msgspec.Struct):
     """A helper asked, and had no answer."""
 
 
-class _Errand(msgspec.Struct):
-    """A member that we ask for somebody else."""
-
-    node_id: str
-    asker: LinkId
-    asked_as: int
-    """The number that the asker gave it."""
-    asked_at: float
-    deadline: float
-
-
 class Probes:
-    """Asks, answers, and asks for others."""
+    """Asks members for ourselves, and judges by the answers."""
 
-    def __init__(self, context: Context, roster: Roster) -> None:
+    def __init__(self, context: Context, roster: Roster, pings: Pings) -> None:
         self._context = context
         self._config = context.config
         self._patience = context.config.probe_interval / 2
         """Seconds that an answer may take, as long as we do not doubt ourselves."""
         self._links = context.links
         self._roster = roster
+        self._pings = pings
         self._probes: dict[str, _Probe] = {}
         """By node id."""
-        self._errands: dict[int, _Errand] = {}
-        """By our number."""
         self._turn: list[str] = []
         """Members to be asked before the list is shuffled anew."""
-        self._numbers = 0
         self._period_due = 0.0
         self._answer_due = 0.0
         self._late_at: float | None = None
@@ -141,7 +127,7 @@ class Probes:
 
     def doubt(self, node_id: str) -> None:
         """A peer suspects a member that we hold a link to: see for ourselves (M2)."""
-        if node_id not in self._probes and self._link_to(node_id) is not None:
+        if node_id not in self._probes and self._pings.link_to(node_id) is not None:
             self._ask(node_id, accused=True)
 
     def were_suspected(self) -> None:
@@ -150,35 +136,17 @@ class Probes:
             self._judge_ourselves(+1)
 
     def _ask(self, node_id: str, *, accused: bool = False) -> None:
-        self._numbers += 1
-        now = self._context.now.monotonic
+        number, now = self._pings.number(), self._context.now.monotonic
         self._probes[node_id] = _Probe(
             node_id=node_id,
-            seq=self._numbers,
+            seq=number,
             asked_at=now,
             deadline=now + self._timeout * (2 if accused else 1),
             phase=_Phase.LAST if accused else _Phase.ASKED,
             accused=accused,
-            sent=self._ping(node_id, self._numbers),
+            sent=self._pings.ask(node_id, number),
         )
         self._await_answers()
-
-    def _ping(self, node_id: str, seq: int) -> bool:
-        """Ask on a link. False where there is none that can be used now."""
-        link = self._link_to(node_id)
-        if link is None:
-            return False
-        self._context.send([link], exchanges.ping(seq))
-        return True
-
-    def _link_to(self, node_id: str) -> Link | None:
-        """A link to an extended member that takes frames; the newest."""
-        usable = (
-            link
-            for link in reversed(self._links.to(node_id))
-            if link.usable and link.joined and link.extended and link.blocked_since is None
-        )
-        return next(usable, None)
 
     @property
     def _timeout(self) -> float:
@@ -186,18 +154,13 @@ class Probes:
 
     def _is_silent(self, node_id: str, since: float) -> bool:
         """Whether there is a link to it and none carried a frame since then."""
-        return bool(self._links.to(node_id)) and not self._is_heard(node_id, since)
-
-    def _is_heard(self, node_id: str, since: float) -> bool:
-        """Whether a link to it carried a frame since then."""
-        return any(link.received > since for link in self._links.to(node_id))
+        return bool(self._links.to(node_id)) and not self._pings.is_heard(node_id, since)
 
     # Answers
 
     def _await_answers(self) -> None:
         """Look again when the next one is due."""
         deadlines = [probe.deadline for probe in self._probes.values()]
-        deadlines += [errand.deadline for errand in self._errands.values()]
         # With none due, at a moment when we are awake anyway.
         self._answer_due = min(deadlines, default=self._period_due)
         self._context.set_timer(ANSWER_TIMER, self._answer_due - self._context.now.monotonic)
@@ -205,27 +168,23 @@ class Probes:
     def look(self) -> None:
         """See who answered in time."""
         now = self._context.now.monotonic
-        if (self._probes or self._errands) and self._is_late(self._answer_due):
+        if self._probes and self._is_late(self._answer_due):
             self._ask_again()
         for probe in list(self._probes.values()):
             if now >= probe.deadline:
                 self._settle(probe)
-        for number, errand in list(self._errands.items()):
-            if now >= errand.deadline:
-                self._report(number, heard=self._is_heard(errand.node_id, errand.asked_at))
-        if self._probes or self._errands:
+        if self._probes:
             self._await_answers()
 
     def _ask_again(self) -> None:
         """It was us who were away: answers may lie in front of us, unread."""
         self._were_late()
-        self._errands.clear()
         for node_id, probe in list(self._probes.items()):
             self._ask(node_id, accused=probe.accused)
 
     def _settle(self, probe: _Probe) -> None:
         """Its time is over: it answered, or helpers are asked, or it failed."""
-        if self._is_heard(probe.node_id, probe.asked_at):
+        if self._pings.is_heard(probe.node_id, probe.asked_at):
             self._answered(probe)
         elif not self._links.to(probe.node_id):
             # Its link broke meanwhile, which is judged for itself.
@@ -233,13 +192,13 @@ class Probes:
         elif probe.phase is _Phase.ASKED and self._ask_helpers(probe):
             probe.phase = _Phase.HELPED
             probe.deadline += self._timeout
-            probe.sent = self._ping(probe.node_id, probe.seq) or probe.sent
+            probe.sent = self._pings.ask(probe.node_id, probe.seq) or probe.sent
         elif probe.phase is _Phase.LAST or probe.confirmed:
             self._failed(probe)
         else:
             probe.phase = _Phase.LAST
             probe.deadline += 2 * self._timeout
-            probe.sent = self._ping(probe.node_id, probe.seq) or probe.sent
+            probe.sent = self._pings.ask(probe.node_id, probe.seq) or probe.sent
 
     def _ask_helpers(self, probe: _Probe) -> bool:
         """Ask others to ask it. False where there is nobody to help."""
@@ -284,35 +243,8 @@ class Probes:
     def _judge_ourselves(self, change: int) -> None:
         self.self_doubt = max(0, min(WORST, self.self_doubt + change))
 
-    # Answering, and asking for others
-
-    def pinged(self, link: Link, seq: int) -> None:
-        """A peer asks whether we are there."""
-        self._answer(link, exchanges.ack(seq))
-
-    def requested(self, link: Link, seq: int, node_id: str) -> None:
-        """A peer wants us to ask a member."""
-        if node_id == link.peer or self._is_busy(link) or self._link_to(node_id) is None:
-            self._answer(link, exchanges.nack(seq, asked=False))
-            return
-        self._numbers += 1
-        now = self._context.now.monotonic
-        # Well before the asker gives up, or our nack is of no use (Lifeguard).
-        deadline = now + 0.6 * self._patience
-        self._errands[self._numbers] = _Errand(node_id, link.id, seq, now, deadline)
-        self._ping(node_id, self._numbers)
-        self._await_answers()
-
-    def _is_busy(self, link: Link) -> bool:
-        errands = self._errands.values()
-        each = sum(errand.asker == link.id for errand in errands)
-        return each >= ERRANDS_EACH or len(errands) >= ERRANDS
-
     def acked(self, link: Link, seq: int) -> None:
-        """A member answers that we asked for ourselves or somebody, or a helper has reached one."""
-        errand = self._errands.get(seq)
-        if errand is not None and errand.node_id == link.peer:
-            self._report(seq, heard=True)
+        """A member answers that we asked, or a helper has reached one."""
         for probe in list(self._probes.values()):
             # Who is accused is not asked again at once: everybody else may accuse it, too.
             itself = link.peer == probe.node_id and not probe.accused
@@ -326,18 +258,3 @@ class Probes:
             if probe.seq == seq and link.id in probe.helpers:
                 probe.helpers.discard(link.id)
                 probe.confirmed = probe.confirmed or asked
-
-    def _report(self, number: int, *, heard: bool) -> None:
-        errand = self._errands.pop(number)
-        asker = self._links.get(errand.asker)
-        if asker is not None:
-            seq = errand.asked_as
-            # Without a link any more, its silence says nothing.
-            asked = bool(self._links.to(errand.node_id))
-            self._answer(asker, exchanges.ack(seq) if heard else exchanges.nack(seq, asked=asked))
-
-    def _answer(self, link: Link, frame: bytes) -> None:
-        if link.blocked_since is None:
-            self._context.send([link], frame)
-        else:
-            self._context.refuse("probe-blocked")

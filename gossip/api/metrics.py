@@ -133,6 +133,7 @@ def _about(now: Overview, everybody: list[MemberView]) -> Iterator[Metric]:
         ("gossip_set_aside", "Versions of the future that wait.", now.aside),
         ("gossip_links", "Open links.", now.links),
         ("gossip_self_doubt", "0 to 8: how slow this node finds itself.", now.self_doubt),
+        ("gossip_answer_timeout_seconds", "What a member has to answer.", now.answer_timeout),
         ("gossip_updates", "Updates applied since the start, local and remote.", now.version),
         (
             "gossip_incarnation_timestamp_seconds",

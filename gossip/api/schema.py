@@ -464,6 +464,7 @@ _STATS: Final = (
         "refutations",
         "probesFailed",
         "selfDoubt",
+        "answerTimeout",
         "keys",
         "setAside",
         "links",

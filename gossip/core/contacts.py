@@ -25,6 +25,8 @@ LASTING = 10.0
 QUICK_BREAKS = 5
 """Links in a row that break soon and are redialed at once all the same: a node that crashes as it
 starts is found dead without delay, one that somebody else's id keeps closing is not hammered."""
+ANEW_AGAIN = 10.0
+"""Seconds from one dial of a member that we hold a link to until the next."""
 _OWN_JOINS = 100
 """Own `join`s remembered; each belongs to a link that closes within seconds."""
 ENOUGH_FOR = 45.0
@@ -47,6 +49,8 @@ class Contacts:
         self.plan = DialPlan(context.config, context.rng)
         self._own_joins: dict[str, None] = {}
         """Ids of our `join`s that came back to us."""
+        self._anew = set[str]()
+        """URLs that are dialed under no plan, while they are."""
         self.id_taken_at: float | None = None
         """Monotonic seconds when a peer took somebody else for us last."""
 
@@ -83,7 +87,8 @@ class Contacts:
             if target.node_id is not None and self._links.linked(target.node_id):
                 self.plan.settled(target.node_id)
                 continue
-            if target.kind is not Kind.BOOTSTRAP and self._needs_no_dial(target):
+            optional = target.kind is not Kind.BOOTSTRAP and not target.repeated
+            if optional and self._needs_no_dial(target):
                 self.plan.abandon(target.url)
                 continue
             self._context.stats.dials += 1
@@ -92,9 +97,21 @@ class Contacts:
         if upcoming is not None:
             self._context.set_timer(DIAL_TIMER, upcoming - now)
 
-    def dial_failed(self, url: str) -> None:
-        """A dial led nowhere: wait longer, and suspect the member that we hold no link to (M3)."""
+    def dial_failed(self, url: str, *, refused: bool) -> None:
+        """A dial led nowhere: wait longer, and suspect the member that we hold no link to (M3).
+
+        `refused`: its host says that nobody listens there. Otherwise it may have been our question
+        that was lost: in a crowd, where everybody would hear of it, it is asked once more.
+        """
         self._context.stats.dials_failed += 1
+        now = self._context.now.monotonic
+        if url in self._anew:
+            # That is for the probe to judge, which waits for more than this.
+            self._anew.discard(url)
+            return
+        if self._members.crowded and not refused and self.plan.again(url, now):
+            self.dial_due()
+            return
         target = self._failed(url)
         if target is not None and target.kind is Kind.BOOTSTRAP and target.attempts == 1:
             self._context.notice(NoticeKind.BOOTSTRAP_SILENT, url, "no node answers, retrying")
@@ -145,6 +162,7 @@ class Contacts:
     def opened(self, link: Link) -> None:
         """A connection is open; whoever dialed speaks first (W3)."""
         if link.dialed is not None:
+            self._anew.discard(link.dialed)
             self.plan.opened(link.dialed)
             self._repair.with_roots(lambda ours: self.introduce(link, ours))
 
@@ -189,8 +207,9 @@ class Contacts:
             self._has_enough(member, now)
             return
         self._roster.word_gone(link.peer)
-        if code == CloseCode.DUPLICATE and link.closed_with is None:
-            # It closed this one and we hold no other: the one that it kept is somebody else's, who
+        other = self._links.known(link.peer)
+        if code == CloseCode.DUPLICATE and link.closed_with is None and not other:
+            # It closed this one and we held no other: the one that it kept is somebody else's, who
             # uses our id.
             self._id_taken(link.peer)
         due = now + self._context.rng.uniform(0, self._redial_spread(link, member))
@@ -253,11 +272,28 @@ class Contacts:
         self._want(member, due, Kind.MEMBER)
 
     def try_member(self, member: Member) -> None:
-        """Dial a member once, to be linked to it."""
+        """Dial a member, to be linked to it; no more than that, and once again if need be."""
         now = self._context.now.monotonic
         self._want(member, now, Kind.CHANCE)
         # A bootstrap peer is a target already, of a later time.
         self.plan.hasten(member.record.gossip_endpoint or "", now)
+
+    def dial_anew(self, member: Member) -> None:
+        """Dial a member that we hold one link to: perhaps that link alone is stuck (M4).
+
+        By no plan: if it leads nowhere, nobody tries again. Its address is a claim of its own, so
+        not more often than once in `ANEW_AGAIN`.
+        """
+        url, now = member.record.gossip_endpoint, self._context.now.monotonic
+        if url is None or self.plan.is_own(url) or len(self._links.to(member.record.node_id)) > 1:
+            return
+        target = self.plan.get(url)
+        recent = member.dialed_anew is not None and now - member.dialed_anew < ANEW_AGAIN
+        if not recent and (target is None or not target.dialing):
+            member.dialed_anew = now
+            self._anew.add(url)
+            self._context.stats.dials += 1
+            self._context.emit(Dial(url, member.loopback))
 
     def _want(self, member: Member, due: float, kind: Kind) -> None:
         url = member.record.gossip_endpoint

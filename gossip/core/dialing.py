@@ -38,7 +38,8 @@ class Kind(IntEnum):
 
     HEARSAY = 0
     CHANCE = 1
-    """A member of a crowd, chosen at random to be linked to (L1): like hearsay it gets one dial."""
+    """A member of a crowd, chosen at random to be linked to (L1): it gets one dial and no
+    second try, but for what `again` says."""
     LOST = 2
     MEMBER = 3
     BOOTSTRAP = 4
@@ -61,6 +62,8 @@ class Target(msgspec.Struct, kw_only=True):
     until: float = _NEVER
     """When a lost member is given up."""
     dialing: bool = False
+    repeated: bool = False
+    """The dial under way repeats one that nobody answered."""
 
 
 class DialPlan:
@@ -132,7 +135,7 @@ class DialPlan:
         for target in self._of(node_id):
             target.due = _NEVER
             target.attempts = 0
-            target.dialing = False
+            target.dialing = target.repeated = False
             if target.kind is not Kind.BOOTSTRAP:
                 del self._targets[target.url]
 
@@ -152,7 +155,7 @@ class DialPlan:
         target = self._targets.get(url)
         if target is None:
             return None
-        target.dialing = False
+        target.dialing = target.repeated = False
         if target.kind in (Kind.HEARSAY, Kind.CHANCE) or target.until <= now:
             del self._targets[url]
             return target
@@ -164,6 +167,18 @@ class DialPlan:
         target.attempts += 1
         target.due = now + self._rng.uniform(0, wait)
         return target
+
+    def again(self, url: str, now: float) -> bool:
+        """Dial this URL once more, at once: what was lost may have been our question.
+
+        The first failure alone is repeated, and none of a name that we only heard of. False: it is
+        to be taken for a failure.
+        """
+        target = self._targets.get(url)
+        if target is None or target.kind is Kind.HEARSAY or target.repeated or target.attempts:
+            return False
+        target.repeated, target.dialing, target.due = True, False, now
+        return True
 
     def lost(self, node_id: str, now: float) -> list[Target]:
         """A member was removed: keep looking for it for a day (M7).

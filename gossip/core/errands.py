@@ -1,8 +1,9 @@
 """Asking members for peers that hear nothing of them (M4).
 
 Theory of operation. A peer that had no answer from a member sends a `ping-req`; we ask the member
-under a number of our own, and tell the peer `ack`, or `nack` if we hear nothing either: early
-enough that the peer, who may doubt itself, learns in time that at least we heard it.
+under a number of our own, and tell the peer `ack`, or `nack` if we hear nothing either. Since we
+do not know how much patience it has learned, the `nack` is in time for the least, and an `ack`
+follows it if the member answers while the greatest would last.
 
     Das, Gupta, Motivala: SWIM (2002), section 3.1.
     Dadgar, Phillips, Currey: Lifeguard (2017), section IV-A (nacks).
@@ -14,6 +15,7 @@ from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.events import LinkId
 from gossip.core.links import Link
+from gossip.core.patience import MOST, least_of
 from gossip.core.pings import Pings
 
 ERRAND_TIMER = "errand"
@@ -34,6 +36,8 @@ class _Errand(msgspec.Struct):
     """The number that the asker gave it."""
     asked_at: float
     deadline: float
+    denied: bool = False
+    """The asker was told that we hear nothing; an answer is passed on all the same."""
 
 
 class Errands:
@@ -43,8 +47,7 @@ class Errands:
         self._context = context
         self._links = context.links
         self._pings = pings
-        self._least = context.config.probe_interval / 2
-        """Seconds that an answer has at least."""
+        self._least = least_of(context.config)
         self._errands: dict[int, _Errand] = {}
         """By our number."""
         self._due = 0.0
@@ -84,9 +87,19 @@ class Errands:
             self._errands.clear()
         for number, errand in list(self._errands.items()):
             if now >= errand.deadline:
-                del self._errands[number]
-                self._tell(errand, heard=self._pings.is_heard(errand.node_id, errand.asked_at))
+                self._judge(number, errand)
         self._await()
+
+    def _judge(self, number: int, errand: _Errand) -> None:
+        heard = self._pings.is_heard(errand.node_id, errand.asked_at)
+        if not errand.denied:
+            self._tell(errand, heard=heard)
+        if heard or errand.denied:
+            del self._errands[number]
+        else:
+            errand.denied = True
+            # The asker waits so long for its helpers, and had as much patience with the member.
+            errand.deadline = errand.asked_at + 2 * MOST * self._least
 
     def _await(self) -> None:
         """Look again when the next one is due."""

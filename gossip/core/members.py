@@ -87,6 +87,8 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     """The incarnation in which it introduced itself to us; None: it is listed on others' word."""
     learned: int = 0
     """The incarnation in which it had this record; news may have told of a later one."""
+    dialed_anew: float | None = None
+    """Monotonic seconds: when it was dialed last though we held a link to it (M4)."""
     out_of_reach: bool = False
     """A dial of ours failed while others see it (M2): dialed seldom, and not accused again."""
     breaks: int = 0
@@ -161,17 +163,15 @@ class Members:
         """The members that are suspected or left."""
         return [self._members[node_id] for node_id in sorted(self._unwell)]
 
-    def joined(self, record: PeerRecord, now: float, wall: int, *, loopback: bool) -> Status | None:
-        """A `join` on the member's own link. Returns the status it had; None when it was unknown.
+    def joined(self, record: PeerRecord, now: float, wall: int, *, loopback: bool) -> Member:
+        """A `join` on the member's own link.
 
         Raises `OverflowError` when the table is full. A record of an earlier incarnation than the
         one we know is evidence, but does not replace what we know.
         """
         member = self._members.get(record.node_id)
         if member is None:
-            self._add(record, now, wall, met=record.incarnation, loopback=loopback)
-            return None
-        before = member.status
+            return self._add(record, now, wall, met=record.incarnation, loopback=loopback)
         if record.incarnation >= (member.met or 0):
             # Others may have told us a later number, true or not. All else it knows best.
             incarnation = max(record.incarnation, member.record.incarnation)
@@ -180,7 +180,7 @@ class Members:
         member.out_of_reach = False
         self.hold(member, (), met=max(record.incarnation, member.met or 0))
         self.revive(member, now, wall)
-        return before
+        return member
 
     def is_old(self, record: PeerRecord, holder: str) -> bool:
         """Whether we know all of this, and need no more who say so."""

@@ -107,11 +107,11 @@ class Node:
         self._plain = PlainPeers(self._context, self._replica)
         self._rumors = Rumors(self._context)
         self._roster = Roster(self._context, self._rumors)
+        self._contacts = Contacts(self._context, self._roster, self._repair)
         pings = Pings(self._context)
-        self._probes = Probes(self._context, self._roster, pings)
+        self._probes = Probes(self._context, self._roster, self._contacts, pings)
         self._errands = Errands(self._context, pings)
         self._news = News(self._context, self._roster, self._rumors, self._probes)
-        self._contacts = Contacts(self._context, self._roster, self._repair)
         self._overlay = Overlay(self._context, self._contacts)
         self._silence = Silence(self._context, self._roster, self._contacts, self._plain)
         self._membership = Membership(
@@ -192,7 +192,7 @@ class Node:
             LinkBlocked: lambda event: self._blocked(event.link, self._context.now.monotonic),
             LinkWritable: lambda event: self._blocked(event.link, None),
             Fetched: self._fetched,
-            DialFailed: lambda event: self._contacts.dial_failed(event.url),
+            DialFailed: lambda event: self._contacts.dial_failed(event.url, refused=event.refused),
             IncarnationKept: lambda event: self._news.kept(event.incarnation),
             DropAsideRequested: self._drop_aside,
             ForgetRequested: lambda event: self._membership.forget(event.node_id),
@@ -285,6 +285,7 @@ class Node:
             heartbeats_sent=self._membership.heartbeats_sent,
             stats=context.stats,
             self_doubt=self._probes.self_doubt,
+            answer_timeout=self._probes.timeout,
             reasons=tuple(self._reasons()),
         )
 

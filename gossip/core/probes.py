@@ -3,8 +3,10 @@
 Theory of operation. Once a period the next member of a shuffled list is asked by `ping` on its
 link; any frame of its own since then is an answer. If none came in time, up to three others are
 asked to ask it (`ping-req`): an `ack` of theirs ends the probe, and a `nack` says that they hear
-us and not the member. Then it is suspected; or, where nobody could confirm its silence, a period
-later. Who hears that a peer suspects a member asks it as well, at once.
+us and not the member. Then it is suspected. Where no helper could ask it, since in a crowd few are
+linked to any one member, it is dialed anew: a connection that is stuck in repeating what was lost,
+or that something on the way forgot, is not its failure. Who hears that a peer suspects a member
+asks it as well, at once.
 
 A node that is slow itself must not accuse others. So it measures its *self-doubt* (the local health
 multiplier of Lifeguard): up for each helper of a failed probe that said neither `ack` nor `nack`,
@@ -21,10 +23,12 @@ from enum import Enum
 import msgspec
 
 from gossip.core import exchanges
+from gossip.core.contacts import Contacts
 from gossip.core.context import Context, following
 from gossip.core.events import LinkId
 from gossip.core.links import Link
 from gossip.core.members import Status
+from gossip.core.patience import Patience
 from gossip.core.pings import Pings
 from gossip.core.roster import Roster
 
@@ -45,7 +49,8 @@ class _Phase(Enum):
     HELPED = "helped"
     """It did not answer in time, and others were asked to ask it."""
     LAST = "last"
-    """Nobody else asked it, or somebody did before us: wait as long again."""
+    """No helper could ask it, so we look further; or somebody suspects it already. It has as long
+    again."""
 
 
 class _Probe(msgspec.Struct):
@@ -61,8 +66,9 @@ class _Probe(msgspec.Struct):
     """We ask because a peer suspects it."""
     sent: bool
     """We could send the question."""
-    helpers: set[LinkId] = msgspec.field(default_factory=set)
-    """Those who said nothing yet."""
+    helpers: frozenset[LinkId] = frozenset()
+    silent: set[LinkId] = msgspec.field(default_factory=set)
+    """Helpers that said nothing yet."""
     confirmed: bool = False
     """A helper asked, and had no answer."""
 
@@ -70,13 +76,13 @@ class _Probe(msgspec.Struct):
 class Probes:
     """Asks members for ourselves, and judges by the answers."""
 
-    def __init__(self, context: Context, roster: Roster, pings: Pings) -> None:
+    def __init__(self, context: Context, roster: Roster, contacts: Contacts, pings: Pings) -> None:
         self._context = context
         self._config = context.config
-        self._patience = context.config.probe_interval / 2
-        """Seconds that an answer may take, as long as we do not doubt ourselves."""
+        self._patience = Patience(context.config)
         self._links = context.links
         self._roster = roster
+        self._contacts = contacts
         self._pings = pings
         self._probes: dict[str, _Probe] = {}
         """By node id."""
@@ -137,11 +143,14 @@ class Probes:
 
     def _ask(self, node_id: str, *, accused: bool = False) -> None:
         number, now = self._pings.number(), self._context.now.monotonic
+        if not accused:
+            # The accused are no sample: they are more often those who answer late.
+            self._patience.asked(number, node_id, now)
         self._probes[node_id] = _Probe(
             node_id=node_id,
             seq=number,
             asked_at=now,
-            deadline=now + self._timeout * (2 if accused else 1),
+            deadline=now + self.timeout * (2 if accused else 1),
             phase=_Phase.LAST if accused else _Phase.ASKED,
             accused=accused,
             sent=self._pings.ask(node_id, number),
@@ -149,8 +158,9 @@ class Probes:
         self._await_answers()
 
     @property
-    def _timeout(self) -> float:
-        return self._patience * (self.self_doubt + 1)
+    def timeout(self) -> float:
+        """Seconds that an answer has now."""
+        return self._patience.seconds * (self.self_doubt + 1)
 
     def _is_silent(self, node_id: str, since: float) -> bool:
         """Whether there is a link to it and none carried a frame since then."""
@@ -175,6 +185,9 @@ class Probes:
                 self._settle(probe)
         if self._probes:
             self._await_answers()
+        else:
+            # Nothing is due, so nothing that comes after this is late.
+            self._answer_due = self._period_due
 
     def _ask_again(self) -> None:
         """It was us who were away: answers may lie in front of us, unread."""
@@ -184,21 +197,34 @@ class Probes:
 
     def _settle(self, probe: _Probe) -> None:
         """Its time is over: it answered, or helpers are asked, or it failed."""
-        if self._pings.is_heard(probe.node_id, probe.asked_at):
-            self._answered(probe)
-        elif not self._links.to(probe.node_id):
+        if not self._links.to(probe.node_id):
             # Its link broke meanwhile, which is judged for itself.
             del self._probes[probe.node_id]
+        elif self._is_heard(probe):
+            self._answered(probe)
         elif probe.phase is _Phase.ASKED and self._ask_helpers(probe):
             probe.phase = _Phase.HELPED
-            probe.deadline += self._timeout
+            probe.deadline += self.timeout
             probe.sent = self._pings.ask(probe.node_id, probe.seq) or probe.sent
         elif probe.phase is _Phase.LAST or probe.confirmed:
             self._failed(probe)
         else:
-            probe.phase = _Phase.LAST
-            probe.deadline += 2 * self._timeout
-            probe.sent = self._pings.ask(probe.node_id, probe.seq) or probe.sent
+            self._look_further(probe)
+
+    def _is_heard(self, probe: _Probe) -> bool:
+        """Whether it spoke since it was asked, be it on a link that is closed again (L2)."""
+        member = self._context.members.get(probe.node_id)
+        spoke = member is not None and member.silent_since > probe.asked_at
+        return spoke or self._pings.is_heard(probe.node_id, probe.asked_at)
+
+    def _look_further(self, probe: _Probe) -> None:
+        """No helper could ask it: is it the member that is silent, or our link to it?"""
+        probe.phase = _Phase.LAST
+        probe.deadline += 2 * self.timeout
+        probe.sent = self._pings.ask(probe.node_id, probe.seq) or probe.sent
+        member = self._context.members.get(probe.node_id)
+        if member is not None and member.status is Status.ACTIVE:
+            self._contacts.dial_anew(member)
 
     def _ask_helpers(self, probe: _Probe) -> bool:
         """Ask others to ask it. False where there is nobody to help."""
@@ -211,7 +237,8 @@ class Probes:
         self._context.rng.shuffle(others)
         others.sort(key=lambda link: -link.received)
         chosen = others[:HELPERS]
-        probe.helpers = {link.id for link in chosen}
+        probe.helpers = frozenset(link.id for link in chosen)
+        probe.silent = set(probe.helpers)
         self._context.send(chosen, exchanges.ping_request(probe.seq, probe.node_id))
         return bool(chosen)
 
@@ -223,7 +250,7 @@ class Probes:
     def _failed(self, probe: _Probe) -> None:
         del self._probes[probe.node_id]
         # Who hears nothing from the helpers either may be the one who is deaf.
-        self._judge_ourselves(len(probe.helpers))
+        self._judge_ourselves(len(probe.silent))
         member = self._context.members.get(probe.node_id)
         asked = probe.sent or probe.confirmed
         if asked and member is not None and member.status is Status.ACTIVE:
@@ -231,10 +258,12 @@ class Probes:
             self._roster.suspect(member, "it does not answer")
 
     def _is_late(self, due: float) -> bool:
-        return self._context.now.monotonic - due > self._timeout / 2
+        bound = self._patience.least * (self.self_doubt + 1) / 2
+        return self._context.now.monotonic - due > bound
 
     def _were_late(self) -> None:
         """A timer came late; of several at the same moment one tells it all."""
+        self._patience.forget()
         now = self._context.now.monotonic
         if now != self._late_at:
             self._late_at = now
@@ -245,6 +274,10 @@ class Probes:
 
     def acked(self, link: Link, seq: int) -> None:
         """A member answers that we asked, or a helper has reached one."""
+        if self._is_late(min(self._period_due, self._answer_due)):
+            # The answer may have been there for long; the timer that comes now judges us for it.
+            self._patience.forget()
+        self._patience.answered(seq, link.peer or "", self._context.now.monotonic)
         for probe in list(self._probes.values()):
             # Who is accused is not asked again at once: everybody else may accuse it, too.
             itself = link.peer == probe.node_id and not probe.accused
@@ -256,5 +289,8 @@ class Probes:
         """A helper hears us, and not the member; or it could not ask it."""
         for probe in self._probes.values():
             if probe.seq == seq and link.id in probe.helpers:
-                probe.helpers.discard(link.id)
+                probe.silent.discard(link.id)
                 probe.confirmed = probe.confirmed or asked
+                if probe.phase is _Phase.HELPED and not (probe.silent or probe.confirmed):
+                    # None of them is linked to it, as it happens in a crowd: why wait for them?
+                    self._look_further(probe)

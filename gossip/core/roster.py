@@ -44,9 +44,10 @@ class Roster:
         known = self._members.get(record.node_id)
         before = None if known is None else known.record
         met = None if known is None else known.met
+        status = None if known is None else known.status
         buried = self._members.graves.incarnation(record.node_id)
         try:
-            status = self._members.joined(record, now, wall, loopback=link.loopback)
+            member = self._members.joined(record, now, wall, loopback=link.loopback)
         except OverflowError:
             self._context.refuse("members-full")
             return False
@@ -55,20 +56,18 @@ class Roster:
             self._context.notice(NoticeKind.PEER_JOINED, record.node_id, endpoint)
         elif status is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
-        member = self._members.get(record.node_id)
-        if member is not None and (met is None or before != member.record):
+        if met is None or before != member.record:
             self.store(member)
         later = before is not None and record.incarnation > before.incarnation
         if later and not same_life:
             # In its new life it holds none of the links that it vouched for.
             self.word_gone(record.node_id)
-        if member is not None:
-            known_as = buried if before is None else before.incarnation
-            self._tell_returned(member, known_as, status)
-            # Another node in this very life, or somebody told us of a later one and was wrong.
-            is_another = record.incarnation == met and _moved(before, record)
-            if record.extended and (is_another or record.incarnation < (known_as or 0)):
-                self.dispute(link, member.record)
+        known_as = buried if before is None else before.incarnation
+        self._tell_returned(member, known_as, status)
+        # Another node in this very life, or somebody told us of a later one and was wrong.
+        is_another = record.incarnation == met and _moved(before, record)
+        if record.extended and (is_another or record.incarnation < (known_as or 0)):
+            self.dispute(link, member.record)
         return True
 
     def dispute(self, link: Link, record: PeerRecord) -> None:

@@ -1,11 +1,15 @@
 """News of members that waits to be told (M5).
 
-Theory of operation. A change of a member's standing or incarnation goes out on all extended links
-within `Config.news_delay`, then rides on heartbeats, until it was told a number of times that is
-logarithmic in the size of the cluster: enough for everybody to hear it from somebody. News that
-accuses a member goes to that member as well, on its own link, so that it can refute it (M2).
+Theory of operation. A change of a member's standing or incarnation goes out within
+`Config.news_delay`, on all extended links, or in a crowd on some of them; then it rides on
+heartbeats, until it was told a number of times that is logarithmic in the size of the cluster:
+enough for everybody to hear it from somebody. News that accuses a member goes to that member as
+well, on its own link, so that it can refute it (M2).
 
 Plain peers have no incarnation and could refute nothing: there is no news of them.
+
+    Kermarrec, Massoulié, Ganesh: Probabilistic reliable dissemination in large-scale systems
+    (2003), for what a fan-out reaches.
 """
 
 from math import ceil, log2
@@ -19,6 +23,10 @@ from gossip.core.members import Member
 from gossip.core.messages import NewsItem, Roots, Standing
 
 NEWS_TIMER = "news"
+
+FANOUT = 5
+"""Links of a crowd on which news goes out at once: less than one node in a hundred misses it then,
+1 - c = exp(-5 c), and is told by heartbeats, or finds out as it compares tables."""
 
 
 class _Rumor(msgspec.Struct):
@@ -48,6 +56,9 @@ class Rumors:
         record = member.record
         if record.extended:
             self._add(NewsItem(record.node_id, record.incarnation, standing))
+            if standing is Standing.SUSPECT and self._members.crowded:
+                # Its own link may not be among those on which news goes out.
+                self.accuse(record.node_id, record.incarnation)
         else:
             self.forget(record.node_id)
 
@@ -109,14 +120,24 @@ class Rumors:
         self._timer_set = False
         fresh = [rumor for rumor in self._rumors.values() if not rumor.told]
         news = self._take(fresh)
-        if news or self._renewed:
+        links = [link for link in self._links.best() if link.extended]
+        if self._renewed:
+            # What we say of ourselves counts on our own links alone: nobody else says it for us.
             self._renewed = False
-            self._send([link for link in self._links.best() if link.extended], news)
+            self._send(links, news)
+        elif news:
+            self._send(self._some(links), news)
         self._name_newcomers()
         for node_id, incarnation in list(self._accusations.items()):
             self._hand_over(node_id, incarnation)
         if len(news) < len(fresh) or self._accusations:
             self._soon()
+
+    def _some(self, links: list[Link]) -> list[Link]:
+        """In a crowd a few at random: on all of them everybody would hear of it a dozen times."""
+        if self._members.crowded and len(links) > FANOUT:
+            return self._context.rng.sample(links, FANOUT)
+        return links
 
     def _name_newcomers(self) -> None:
         named, self._newcomers = self._newcomers, {}

@@ -77,5 +77,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     stats: Stats
     self_doubt: int = 0
     """0 … 8: how slow this node finds itself; so much longer it waits for answers (M4)."""
+    answer_timeout: float = 0.0
+    """Seconds that it waits for the answer of a member now, as learned and with its self-doubt."""
     reasons: tuple[str, ...]
     """What is wrong with this node, as stable short phrases (empty when nothing is)."""

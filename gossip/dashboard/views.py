@@ -112,6 +112,7 @@ def _groups(health: Health) -> list[dict[str, Any]]:
         "setAside": now.aside,
         "links": now.links,
         "selfDoubt": now.self_doubt,
+        "answerTimeout": round(now.answer_timeout * 1000),
         "watchers": services.watch_counts().watching,
     }
 

@@ -156,6 +156,7 @@ COUNTERS = (
             Counter("probesFailed", "Peers that did not answer"),
             Counter("refutations", "Wrong suspicions of this node, refuted"),
             Counter("selfDoubt", "How slow this node finds itself, 0 to 8", gauge=True),
+            Counter("answerTimeout", "What a peer has to answer, ms", gauge=True),
             Counter("watchers", "Watchers of events now", gauge=True),
         ),
     ),

@@ -3,7 +3,8 @@
 A connection has two ends, each owned by a process. Frames keep their order per direction unless
 the conditions say otherwise. A frame that reaches an end which no longer exists is answered by a
 reset, as a kernel does it, unless its host is dark (no power, no cable): then by nothing, and the
-sender holds a half-open connection. Opening and closing are never lost, only cut by a partition.
+sender holds a half-open connection. Closing is never lost, only cut by a partition, and so is
+opening where nothing is sent again; else it takes as long as TCP needs for it.
 
 The bytes of a frame are carried, never read.
 """
@@ -17,6 +18,9 @@ import msgspec
 from gossip.core.events import LinkId
 from gossip.sim.conditions import Conditions
 from gossip.sim.scheduler import Scheduler
+
+SYN_RESEND = 1.0
+"""Seconds after which TCP sends the first packet of a connection again (RFC 6298, section 2)."""
 
 
 class Owner(Protocol):
@@ -116,7 +120,12 @@ class Network:
 
     def dial(self, owner: Owner, url: str) -> None:
         """Connect; the owner is told of the outcome once."""
-        self._scheduler.after(self._travel(), self._knock, owner, url, self._scheduler.now)
+        there, back = self._travel() + self._opening(), self._opening()
+        if there + back < self.conditions.dial_timeout:
+            since = self._scheduler.now
+            self._scheduler.after(there, self._knock, owner, url, since, back)
+        else:
+            self._scheduler.after(self.conditions.dial_timeout, self._fail, owner, url, False)
 
     def send(self, end: End, frame: bytes) -> None:
         """Send one frame. It may be lost, doubled or late, as the conditions have it."""
@@ -128,13 +137,13 @@ class Network:
         if not self._passable(end):
             traffic.lost += 1
             return
-        late, wait = 0.0, conditions.resend
-        while conditions.loss and chance() < conditions.loss:
+        if conditions.resend is not None:
+            self._post(end, frame, self._resent(conditions.resend))
+        elif conditions.loss and chance() < conditions.loss:
             traffic.lost += 1
-            if wait is None:
-                return
-            late, wait = late + wait, 2 * wait
-        self._post(end, frame, late)
+            return
+        else:
+            self._post(end, frame)
         if conditions.duplication and chance() < conditions.duplication:
             traffic.duplicated += 1
             self._post(end, frame)
@@ -168,6 +177,20 @@ class Network:
 
     # How things travel
 
+    def _resent(self, first: float) -> float:
+        """How late something comes that is sent again after so long while it is lost."""
+        late, wait = 0.0, first
+        while self.conditions.loss and self._rng.random() < self.conditions.loss:
+            self.traffic.lost += 1
+            late, wait = late + wait, 2 * wait
+        return late
+
+    def _opening(self) -> float:
+        """How late one direction of an opening is: a packet of TCP's handshake, one of HTTP's."""
+        if self.conditions.resend is None:
+            return 0.0
+        return self._resent(SYN_RESEND) + self._resent(self.conditions.resend)
+
     def _travel(self) -> float:
         return self.conditions.latency + self.conditions.jitter * self._rng.random()
 
@@ -198,7 +221,7 @@ class Network:
 
     # Opening
 
-    def _knock(self, owner: Owner, url: str, since: float) -> None:
+    def _knock(self, owner: Owner, url: str, since: float, back: float) -> None:
         name = self._names.get(url)
         if name is None:
             self._fail(owner, url, refused=False)
@@ -206,7 +229,7 @@ class Network:
             timeout = since + self.conditions.dial_timeout
             self._scheduler.at(timeout, self._fail, owner, url, False)
         elif listener := self._listeners.get(name):
-            self._connect(owner, listener, url)
+            self._connect(owner, listener, url, back)
         else:
             self._scheduler.after(self._travel(), self._fail, owner, url, True)
 
@@ -214,11 +237,11 @@ class Network:
         if owner.alive:
             owner.dial_failed(url, refused)
 
-    def _connect(self, dialer: Owner, listener: Owner, url: str) -> None:
+    def _connect(self, dialer: Owner, listener: Owner, url: str, late: float) -> None:
         near, far = End(dialer, dialed=True), End(listener, dialed=False)
         near.peer, far.peer = far, near
         far.open = True
-        far.usable = self._in_order(far)
+        far.usable = self._in_order(far, late)
         self._scheduler.at(far.usable, self._connected, near, url)
         listener.opened(far, None)
 

@@ -20,6 +20,7 @@ from tests.support.fake_port import FakePort
 OTHERWISE = {
     **dict.fromkeys(("totalPeers", "activePeers", "suspectedPeers"), "gossip_members"),
     "lastGossipTime": "gossip_last_round_timestamp_seconds",
+    "answerTimeout": "gossip_answer_timeout_seconds",
 }
 """Fields of the stats that have another name here."""
 

@@ -36,9 +36,9 @@ and they are among the hundred.
 after 0.2 s, after 0.4 s more, and so on. At 20 % this happens on some hop of most ways: \
 writes are late, and some come first by a way of more hops. Answers to questions are late as well, \
 so nodes that run are suspected and refute it, and each suspicion and refutation is news to \
-everybody: with a hundred nodes that is most of what is sent at rest, and it grows with their \
-number. A thousand at 20 % had not formed after twenty minutes on one core, on 2026-11-29 at \
-revision 0e381e5, and are not in the table."""
+everybody, which grows with their number; [what was done about it](decisions.md#answers-have-the-\
+time-that-they-take). A thousand at 20 % take most of an hour on one core, for which the table \
+still waits."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),

@@ -22,7 +22,7 @@ def member(members: Members, node_id: str = "a") -> Member:
     return found
 
 
-def joined(members: Members, of: PeerRecord, now: float = 0.0) -> Status | None:
+def joined(members: Members, of: PeerRecord, now: float = 0.0) -> Member:
     """A `join` at this monotonic second."""
     return members.joined(of, now, round(now * 1_000), loopback=False)
 
@@ -36,8 +36,8 @@ def table(*node_ids: str, **limits: int) -> Members:
 
 def test_m2_who_joins_is_active() -> None:
     members = table()
-    assert joined(members, record(incarnation=5), 1.5) is None
-    newcomer = member(members)
+    newcomer = joined(members, record(incarnation=5), 1.5)
+    assert newcomer is member(members)
     assert (newcomer.status, newcomer.silent_since) == (Status.ACTIVE, 1.5)
     assert newcomer.seen_wall == 1_500
     assert "a" in members
@@ -45,10 +45,10 @@ def test_m2_who_joins_is_active() -> None:
 
 
 @pytest.mark.parametrize("status", list(Status))
-def test_a_join_tells_what_the_member_was_before(status: Status) -> None:
+def test_m2_who_joins_again_is_active_whatever_it_was_before(status: Status) -> None:
     members = table("a")
     members.mark(member(members), status)
-    assert joined(members, record(), 1.0) is status
+    assert joined(members, record(), 1.0) is member(members)
     assert member(members).status is Status.ACTIVE
 
 
@@ -66,7 +66,7 @@ def test_members_have_a_bound_that_those_listed_do_not_meet() -> None:
     members = table("a", "b", members=2)
     with pytest.raises(OverflowError):
         joined(members, record("c"))
-    assert joined(members, record("a")) is Status.ACTIVE
+    assert joined(members, record("a")).status is Status.ACTIVE
     assert len(members) == 2
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from gossip.core.config import Limits
+from gossip.core.context import CloseCode
 from gossip.core.degree import degree
 from gossip.core.effects import NoticeKind
 from gossip.core.entries import Entry
@@ -342,14 +343,38 @@ def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:
     assert (NoticeKind.PEER_SUSPECTED, "nat") not in notices(effects)
 
 
+def test_l2_a_link_that_we_are_closing_is_no_second_node_of_our_id() -> None:
+    """Each end closes another of the two links that a dial anew leads to (M4)."""
+    subject = crowd(30)
+    subject.joined(5, "m1")
+    subject.wait(20.0)
+    subject.joined(6, "m1")
+    newer = subject.node._context.links.get(LinkId(6))
+    assert newer is not None
+    subject.node._context.close(newer, ENOUGH, "exchanged")
+    effects = subject.lose(5, CloseCode.DUPLICATE)
+    assert NoticeKind.ID_TAKEN not in [kind for kind, _ in notices(effects)]
+
+
 # Members that we cannot reach
+
+
+def test_l1_whom_nobody_answers_for_is_dialed_again_before_it_is_suspected() -> None:
+    """It may have been our question that was lost."""
+    subject = crowd(30)
+    url = dials(subject.wait(1.5))[0]
+    name = url.removeprefix("ws://").split(".")[0]
+    assert dials(subject.handle(DialFailed(url, refused=False))) == [url]
+    assert subject.statuses()[name] == "active"
+    assert url not in dials(subject.handle(DialFailed(url, refused=False)))
+    assert subject.statuses()[name] == "suspected"
 
 
 def test_m2_who_refutes_that_we_could_not_reach_it_is_not_accused_again() -> None:
     subject = crowd(30)
     url = dials(subject.wait(1.5))[0]
     name = url.removeprefix("ws://").split(".")[0]
-    subject.handle(DialFailed(url, refused=False))
+    subject.handle(DialFailed(url, refused=True))
     assert subject.statuses()[name] == "suspected"
     subject.receive(1, news("a", [name, WALL + 1, "alive"]))
     assert subject.statuses()[name] == "active"

@@ -7,11 +7,11 @@ import pytest
 from gossip.core.config import Limits
 from gossip.core.context import CloseCode
 from gossip.core.decoding import decode
-from gossip.core.effects import Effect, NoticeKind
-from gossip.core.events import IncarnationKept, LinkBlocked, LinkId
+from gossip.core.effects import Dial, Effect, NoticeKind
+from gossip.core.events import DialFailed, IncarnationKept, LinkBlocked, LinkId
 from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER
-from tests.support.core import Subject, kinds, notices, sent
-from tests.support.frames import WALL, exchange, heartbeat, plain_join
+from tests.support.core import Subject, dials, kinds, notices, sent
+from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, plain_join
 from tests.support.news import news
 
 SUSPECTED = NoticeKind.PEER_SUSPECTED
@@ -168,6 +168,27 @@ def test_m4_helpers_may_know_of_who_does_not_read() -> None:
 # Helpers
 
 
+def unable(subject: Subject, asked: dict[int, int]) -> list[Effect]:
+    """These helpers say that they cannot ask the member, by the number of the probe."""
+    return [
+        effect
+        for link, seq in asked.items()
+        for effect in subject.receive(
+            link, exchange("abcde"[link - 1], "nack", seq=seq, asked=False)
+        )
+    ]
+
+
+def asking_to_help(effects: list[Effect], others: dict[str, int]) -> dict[int, int]:
+    """By link, the number of a probe that others are asked to help with."""
+    return {
+        link: frame["data"]["seq"]
+        for link in others.values()
+        for frame in sent(effects, link)
+        if isinstance(frame["data"], dict) and frame["data"].get("x") == "ping-req"
+    }
+
+
 def helped(**changes: Any) -> tuple[Subject, int, dict[int, int]]:
     """Its probe of `a` waits for helpers: the number of each probe by the link of its helper."""
     names = "abcde"
@@ -175,13 +196,7 @@ def helped(**changes: Any) -> tuple[Subject, int, dict[int, int]]:
     others = {name: link for link, name in enumerate(names, 1) if name != "a"}
     for _ in range(400):
         effects = spoken(subject, 0.1, **others)
-        asked = {
-            link: frame["data"]["seq"]
-            for link in others.values()
-            for frame in sent(effects, link)
-            if isinstance(frame["data"], dict) and frame["data"].get("x") == "ping-req"
-        }
-        if asked:
+        if asked := asking_to_help(effects, others):
             return subject, 1, asked
     raise AssertionError("nobody was asked to help")
 
@@ -227,56 +242,109 @@ def test_m4_an_ack_of_somebody_who_was_not_asked_is_no_answer() -> None:
     assert (SUSPECTED, "a") in notices(subject.wait(2.0))
 
 
-def test_m4_helpers_that_cannot_ask_confirm_nothing() -> None:
+def test_m4_a_member_that_no_helper_could_ask_is_dialed_anew() -> None:
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    # At once, since there is nobody to wait for.
+    assert dials(unable(subject, asked)) == [endpoint("a")]
+    # It was the old link that was stuck.
+    subject.reach(9, endpoint("a"))
+    subject.receive(9, join("a"))
+    assert notices(spoken(subject, 3.0, **others)) == []
+    assert subject.statuses()["a"] == "active"
+
+
+@pytest.mark.parametrize("closed", [1, 9])
+def test_m4_what_came_on_the_new_link_counts_whichever_link_is_closed_then(closed: int) -> None:
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    unable(subject, asked)
+    subject.reach(9, endpoint("a"))
+    subject.wait(0.01)
+    subject.receive(9, join("a"))
+    effects = subject.lose(closed, CloseCode.DUPLICATE)
+    assert notices(effects + spoken(subject, 1.5, **others)) == []
+    assert subject.node.overview(subject.now).reasons == ()
+
+
+def test_m4_a_member_is_dialed_anew_once_in_ten_seconds() -> None:
+    """Its address is its own claim: it must not make us knock at somebody else's door."""
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    began, dialed, helps = subject.monotonic, dials(unable(subject, asked)), 0
+    assert len(dialed) == 1
+    while len(dialed) < 2:
+        # It answers nobody, and speaks when it is too late for that.
+        effects = spoken(subject, 0.1, **others)
+        if asked := asking_to_help(effects, others):
+            helps += 1
+            dialed += dials(unable(subject, asked))
+            subject.receive(1, heartbeat("a", timestamp=subject.wall))
+    assert subject.monotonic - began > 10
+    assert helps > 3
+
+
+@pytest.mark.parametrize(("loopback", "allowed"), [(False, False), (True, True)])
+def test_l4_a_new_dial_may_go_where_others_of_this_member_may(
+    loopback: bool, allowed: bool
+) -> None:
+    subject, _, asked = helped()
+    member = subject.node._context.members.get("a")
+    assert member is not None
+    member.loopback = loopback
+    [dial] = [effect for effect in unable(subject, asked) if isinstance(effect, Dial)]
+    assert dial.loopback_allowed is allowed
+
+
+def test_m4_nobody_is_dialed_anew_at_an_address_of_ours() -> None:
+    subject, _, asked = helped()
+    subject.node._contacts.plan.own(endpoint("a"), subject.monotonic)
+    assert dials(unable(subject, asked)) == []
+
+
+def test_m4_nobody_is_dialed_anew_who_is_dialed_already() -> None:
+    subject, _, asked = helped(bootstrap=(endpoint("a"),))
+    assert subject.node._contacts.plan.get(endpoint("a")) is not None
+    assert dials(unable(subject, asked)) == []
+
+
+def test_m4_a_new_dial_that_fails_accuses_nobody() -> None:
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    unable(subject, asked)
+    subject.receive(1, heartbeat("a", timestamp=subject.wall))
+    spoken(subject, 3.0, a=1, **others)
+    subject.lose(1)
+    assert dials(subject.wait(0.1)) == [endpoint("a")]
+    # The one from before: the redial is still under way.
+    assert notices(subject.handle(DialFailed(endpoint("a"), refused=False))) == []
+    assert (SUSPECTED, "a") in notices(subject.handle(DialFailed(endpoint("a"), refused=False)))
+
+
+def test_m4_a_member_whose_new_link_fails_too_is_suspected_and_not_dialed_on() -> None:
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    unable(subject, asked)
+    effects = subject.handle(DialFailed(endpoint("a"), refused=False))
+    effects += spoken(subject, 20.0, **others)
+    assert (SUSPECTED, "a") in notices(effects)
+    assert dials(effects) == []
+
+
+def test_m4_a_member_that_a_helper_asked_in_vain_is_not_dialed_anew() -> None:
     subject, _, asked = helped()
     others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
     for link, seq in asked.items():
-        subject.receive(link, exchange("abcde"[link - 1], "nack", seq=seq, asked=False))
-    assert notices(spoken(subject, 0.6, **others)) == []
-    assert (SUSPECTED, "a") in notices(spoken(subject, 1.0, **others))
+        subject.receive(link, exchange("abcde"[link - 1], "nack", seq=seq))
+    assert dials(spoken(subject, 3.0, **others)) == []
 
 
-# Helping
-
-
-def test_m4_a_ping_is_answered_with_its_number() -> None:
-    subject = asking("a")
-    [answer] = sent(subject.receive(1, exchange("a", "ping", seq=7)), 1)
-    assert answer["data"] == {"x": "ack", "seq": 7}
-
-
-def test_m4_a_helper_asks_and_tells_the_answer() -> None:
-    subject = idle("a", "b")
-    [ping] = sent(subject.receive(1, exchange("a", "ping-req", seq=7, target="b")), 2)
-    assert ping["data"]["x"] == "ping"
-    [ack] = sent(subject.receive(2, exchange("b", "ack", seq=ping["data"]["seq"])), 1)
-    assert ack["data"] == {"x": "ack", "seq": 7}
-    assert sent(subject.wait(1.0), 1) == []
-
-
-def test_m4_a_helper_that_hears_nothing_says_so_before_the_asker_gives_up() -> None:
-    subject = idle("a", "b")
-    subject.receive(1, exchange("a", "ping-req", seq=7, target="b"))
-    [nack] = sent(subject.wait(0.45), 1)
-    assert nack["data"] == {"x": "nack", "seq": 7}
-    # It is the asker who judges.
-    assert subject.statuses()["b"] == "active"
-
-
-def test_m4_any_frame_of_the_member_is_its_answer_to_a_helper() -> None:
-    subject = idle("a", "b")
-    subject.receive(1, exchange("a", "ping-req", seq=7, target="b"))
-    subject.wait(0.1)
-    subject.receive(2, heartbeat("b"))
-    [ack] = sent(subject.wait(0.45), 1)
-    assert ack["data"] == {"x": "ack", "seq": 7}
-
-
-def test_m4_a_helper_that_loses_its_link_says_that_it_could_not_ask() -> None:
-    subject = idle("a", "b")
-    subject.receive(1, exchange("a", "ping-req", seq=7, target="b"))
-    [nack] = sent(subject.lose(2, ENOUGH) + subject.wait(0.45), 1)
-    assert nack["data"] == {"x": "nack", "seq": 7, "asked": False}
+def test_m4_an_ack_after_a_nack_counts() -> None:
+    subject, _, asked = helped()
+    link, seq = next(iter(asked.items()))
+    subject.receive(link, exchange("abcde"[link - 1], "nack", seq=seq))
+    subject.receive(link, exchange("abcde"[link - 1], "ack", seq=seq))
+    assert notices(subject.wait(0.6)) == []
 
 
 def test_m4_a_link_that_goes_is_no_answer() -> None:
@@ -289,39 +357,6 @@ def test_m4_a_link_that_goes_is_no_answer() -> None:
     subject.wait(5.0)
     assert doubt(subject) == asked
     assert subject.node.stats.probes_failed == 0
-
-
-@pytest.mark.parametrize("target", ["nobody", "a", "0xme"])
-def test_m4_a_helper_that_cannot_help_says_so_at_once(target: str) -> None:
-    subject = idle("a")
-    [nack] = sent(subject.receive(1, exchange("a", "ping-req", seq=7, target=target)), 1)
-    assert nack["data"] == {"x": "nack", "seq": 7, "asked": False}
-
-
-def test_m4_plain_peers_are_never_asked_for_others() -> None:
-    subject = idle("a")
-    subject.accept(2)
-    subject.receive(2, plain_join("plain"))
-    effects = subject.receive(1, exchange("a", "ping-req", seq=7, target="plain"))
-    assert sent(effects, 2) == []
-    assert sent(effects, 1)[0]["data"]["asked"] is False
-    assert sent(subject.receive(1, news("a", ["plain", WALL, "suspect"])), 2) == []
-
-
-def test_r2_errands_are_bounded() -> None:
-    subject = idle("a", "b")
-    answers = []
-    for seq in range(1, 101):
-        effects = subject.receive(1, exchange("a", "ping-req", seq=seq, target="b"))
-        answers += sent(effects, 1)
-    assert [answer["data"]["seq"] for answer in answers] == list(range(9, 101))
-
-
-def test_r2_who_does_not_read_is_not_answered() -> None:
-    subject = idle("a")
-    subject.handle(LinkBlocked(LinkId(1)))
-    assert sent(subject.receive(1, exchange("a", "ping", seq=7))) == []
-    assert subject.refused["probe-blocked"] == 1
 
 
 @pytest.mark.parametrize("seq", [None, 0, -1, 1.5, "1", True, 2**60])
@@ -370,6 +405,72 @@ def test_m2_a_liar_makes_us_ask_once_at_a_time() -> None:
         for effect in subject.receive(1, news("a", ["b", WALL, "suspect"]))
     ]
     assert kinds(effects, 2).count("ping") == 1
+
+
+# How long answers take
+
+
+def answer_after(subject: Subject, seconds: float) -> None:
+    """Let whoever is asked next answer after so long."""
+    names = {1: "a", 2: "b"}
+    for _ in range(300):
+        effects = subject.wait(0.01)
+        for link, name in names.items():
+            for frame in sent(effects, link):
+                if isinstance(frame["data"], dict) and frame["data"].get("x") == "ping":
+                    subject.wait(seconds)
+                    subject.receive(link, exchange(name, "ack", seq=frame["data"]["seq"]))
+                    return
+    raise AssertionError("nobody was asked")
+
+
+def timeout(subject: Subject) -> float:
+    return subject.node.overview(subject.now).answer_timeout
+
+
+def test_m4_answers_have_longer_where_they_take_longer() -> None:
+    subject = asking("a", "b")
+    assert timeout(subject) == 0.5
+    for _ in range(4):
+        answer_after(subject, 0.7)
+    assert timeout(subject) > 0.7
+    for _ in range(40):
+        answer_after(subject, 0.1)
+    assert timeout(subject) == 0.5
+
+
+def test_m4_answers_that_lay_unread_here_took_no_longer() -> None:
+    subject = asking("a", "b")
+    for _ in range(4):
+        asked = until(subject, "ping", 1)
+        # We stood still, and the answer is read before the timers that came late.
+        subject.monotonic += 0.9
+        subject.receive(1, exchange("a", "ack", seq=asked["seq"]))
+        spoken(subject, 1.0, a=1, b=2)
+    assert timeout(subject) == 0.5 * (doubt(subject) + 1)
+
+
+def test_m4_answers_of_the_accused_teach_nothing() -> None:
+    subject = asking("a", "b")
+    for number in range(6):
+        name, link = "ab"[number % 2], number % 2 + 1
+        spoken(subject, 2.0, a=1, b=2)
+        effects = subject.receive(3 - link, news("ba"[number % 2], [name, WALL, "suspect"]))
+        [ping] = [f for f in sent(effects, link) if f["data"].get("x") == "ping"]
+        spoken(subject, 0.8, a=1, b=2)
+        subject.receive(link, exchange(name, "ack", seq=ping["data"]["seq"]))
+    assert (timeout(subject), doubt(subject)) == (0.5, 0)
+
+
+def test_m4_late_answers_count_though_another_frame_came_before_them() -> None:
+    subject = asking("a", "b")
+    for name, link in (("a", 1), ("b", 2)):
+        asked = until(subject, "ping", link)
+        subject.wait(0.3)
+        subject.receive(link, heartbeat(name, timestamp=subject.wall))
+        subject.wait(0.49)
+        subject.receive(link, exchange(name, "ack", seq=asked["seq"]))
+    assert timeout(subject) > 0.7
 
 
 # Our own health

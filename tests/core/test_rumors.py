@@ -1,7 +1,11 @@
 """How news of members is told (M5, M2)."""
 
+from typing import Any
+
 from gossip.core.config import Limits
-from gossip.core.events import DialFailed
+from gossip.core.events import DialFailed, IncarnationKept
+from gossip.core.rumors import FANOUT
+from tests.core.test_overlay import filled
 from tests.support.core import Subject, closed, sent
 from tests.support.frames import WALL, endpoint, heartbeat, message
 from tests.support.news import named, news, told, unlinked, without_buried
@@ -48,6 +52,36 @@ def test_m5_a_suspicion_of_ours_goes_out_at_once_then_rides_on_heartbeats() -> N
     assert told(subject.wait(0.03), 1) == [["b", WALL, "suspect"]]
     # Twice for a cluster of three: log2 of it.
     assert told(subject.hear(35, a=1), 1) == [["b", WALL, "suspect"]]
+
+
+def test_m5_in_a_crowd_news_goes_to_some_at_once_and_to_all_with_heartbeats() -> None:
+    subject = filled(12)
+    subject.wait(1.0)
+    subject.receive(1, news("a", ["m20", WALL, "suspect"]))
+    effects = subject.wait(0.1)
+    links = {1, 2, *range(10, 22)}
+    first = [link for link in links if ["m20", WALL, "suspect"] in told(effects, link)]
+    assert len(first) == FANOUT
+    effects = subject.hear(20, a=1, b=2, **{f"m{number}": 10 + number for number in range(12)})
+    assert all(["m20", WALL, "suspect"] in told(effects, link) for link in links)
+
+
+def test_m1_a_refutation_goes_out_on_all_links_at_once() -> None:
+    """Nobody believes it from another peer as fast as from who made it."""
+    subject = filled(12)
+    subject.wait(1.0)
+    subject.receive(1, news("a", ["0xme", WALL, "suspect"]))
+    subject.handle(IncarnationKept(WALL + 1))
+    effects = subject.wait(0.03)
+    said = [
+        [frame["data"]["incarnation"] for frame in sent(effects, link) if _is_heartbeat(frame)]
+        for link in (1, 2, *range(10, 22))
+    ]
+    assert said == [[WALL + 1]] * 14
+
+
+def _is_heartbeat(frame: dict[str, Any]) -> bool:
+    return bool(frame["type"] == "heartbeat")
 
 
 def test_m5_a_planned_stop_and_a_removal_are_told() -> None:

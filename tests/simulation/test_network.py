@@ -126,6 +126,24 @@ def test_frames_travel_for_at_least_the_latency() -> None:
     assert wires.b.frames == TEN
 
 
+def test_where_what_is_lost_is_sent_again_connections_open_late_and_some_dials_time_out() -> None:
+    conditions = Conditions(latency=0.05, jitter=0.0, loss=0.2, resend=0.2)
+    wires, dials = Wires(conditions), 1_000
+    for _ in range(dials):
+        wires.network.dial(wires.a, "ws://b/ws")
+    opened = []
+    for _ in range(52):
+        wires.run(0.1)
+        opened.append(len(wires.a.held))
+    # Four packets pass at once in 41 of 100 cases: two of TCP, sent again after 1 s, two of HTTP.
+    assert 0.35 < opened[1] / dials < 0.47
+    # Those of TCP pass in 64 of 100, and those of HTTP within most of a second.
+    assert 0.58 < opened[9] / dials < 0.68
+    assert 0.01 < len(wires.a.failures) / dials < 0.04
+    assert len(wires.a.failures) + opened[-1] == dials
+    assert not any(wires.a.failures)
+
+
 def test_every_frame_is_lost_at_full_loss() -> None:
     wires = Wires(Conditions(loss=1.0))
     near, _ = wires.connect()

@@ -36,6 +36,42 @@ def hearsay(plan: DialPlan, count: int, *, introducer: int = 1, prefix: str = "h
         plan.want(target(Kind.HEARSAY, url, introducer=introducer))
 
 
+# Once more at once
+
+
+@pytest.mark.parametrize("kind", [Kind.BOOTSTRAP, Kind.MEMBER, Kind.LOST, Kind.CHANCE])
+def test_l1_a_first_failure_is_repeated_at_once_and_no_other(kind: Kind) -> None:
+    dialing = plan()
+    dialing.want(target(kind))
+    assert due(dialing) == [URL]
+    assert dialing.again(URL, 5.0)
+    assert due(dialing, 5.0) == [URL]
+    assert not dialing.again(URL, 10.0)
+    dialing.failed(URL, 10.0, active=1)
+    # Two at once each time would be twice the rate that they are allowed (L4, M7).
+    assert not dialing.again(URL, 20.0)
+
+
+def test_l4_a_name_only_heard_of_is_dialed_once() -> None:
+    dialing = plan()
+    dialing.want(target(Kind.HEARSAY))
+    assert due(dialing) == [URL]
+    assert not dialing.again(URL, 5.0)
+
+
+def test_l1_who_was_reached_meanwhile_may_be_dialed_twice_again() -> None:
+    dialing = plan()
+    dialing.want(target(Kind.BOOTSTRAP, node_id="b"))
+    due(dialing)
+    dialing.again(URL, 5.0)
+    dialing.settled("b")
+    assert dialing.again(URL, 50.0)
+
+
+def test_l1_no_dial_is_repeated_that_nobody_plans() -> None:
+    assert not plan().again(URL, 5.0)
+
+
 # Backoff
 
 

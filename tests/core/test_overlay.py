@@ -9,7 +9,8 @@ from gossip.core.context import CloseCode
 from gossip.core.degree import degree
 from gossip.core.effects import NoticeKind
 from gossip.core.entries import Entry
-from gossip.core.events import DialFailed, LinkClosed, LinkId
+from gossip.core.events import DialFailed, LinkClosed, LinkId, Started
+from gossip.core.members import PeerRecord
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
 from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
@@ -341,6 +342,26 @@ def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:
     effects += subject.hear(60, a=1, b=2, **{f"m{number}": 10 + number for number in range(5)})
     assert "nat" not in subject.statuses()
     assert (NoticeKind.PEER_SUSPECTED, "nat") not in notices(effects)
+
+
+def test_m7_who_was_stored_and_is_silent_is_suspected_though_others_list_it() -> None:
+    subject = Subject(started=False)
+    stored = PeerRecord(
+        node_id="m5",
+        gossip_endpoint=endpoint("m5"),
+        capabilities=("gx1",),
+        incarnation=WALL,
+        last_seen=WALL,
+    )
+    subject.handle(Started(incarnation=WALL, clock_floor=0, peers=(stored,)))
+    subject.wait(1.0)
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    listing(subject, 1, "a", *(f"m{number}" for number in range(30)))
+    # It was dialed before there was a crowd that sees it.
+    assert dials(subject.handle(DialFailed(endpoint("m5"), refused=False))) == [endpoint("m5")]
+    subject.handle(DialFailed(endpoint("m5"), refused=False))
+    assert subject.statuses()["m5"] == "suspected"
 
 
 def test_l2_a_link_that_we_are_closing_is_no_second_node_of_our_id() -> None:

@@ -321,6 +321,17 @@ def test_m4_a_new_dial_that_fails_accuses_nobody() -> None:
     assert (SUSPECTED, "a") in notices(subject.handle(DialFailed(endpoint("a"), refused=False)))
 
 
+def test_m4_who_is_dialed_anew_is_asked_once_more_and_has_three_times_as_long() -> None:
+    subject, _, asked = helped()
+    others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}
+    effects = unable(subject, asked)
+    assert kinds(effects, 1) == ["ping"]
+    # Helpers that say it twice change nothing.
+    assert unable(subject, asked) == []
+    assert notices(spoken(subject, 1.3, **others)) == []
+    assert (SUSPECTED, "a") in notices(spoken(subject, 0.3, **others))
+
+
 def test_m4_a_member_whose_new_link_fails_too_is_suspected_and_not_dialed_on() -> None:
     subject, _, asked = helped()
     others = {name: link for link, name in enumerate("abcde", 1) if name != "a"}

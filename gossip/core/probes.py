@@ -159,8 +159,14 @@ class Probes:
 
     @property
     def timeout(self) -> float:
-        """Seconds that an answer has now."""
-        return self._patience.seconds * (self.self_doubt + 1)
+        """Seconds that an answer has now.
+
+        Where all link to all, helpers can ask and a wrong suspicion is one frame to each: there it
+        is not worth waiting for late answers.
+        """
+        patience = self._patience
+        seconds = patience.seconds if self._context.members.crowded else patience.least
+        return seconds * (self.self_doubt + 1)
 
     def _is_silent(self, node_id: str, since: float) -> bool:
         """Whether there is a link to it and none carried a frame since then."""

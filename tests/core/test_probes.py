@@ -439,8 +439,8 @@ def timeout(subject: Subject) -> float:
     return subject.node.overview(subject.now).answer_timeout
 
 
-def test_m4_answers_have_longer_where_they_take_longer() -> None:
-    subject = asking("a", "b")
+def test_m4_answers_have_longer_in_a_crowd_where_they_take_longer() -> None:
+    subject = asking("a", "b", mesh=1)
     assert timeout(subject) == 0.5
     for _ in range(4):
         answer_after(subject, 0.7)
@@ -450,8 +450,15 @@ def test_m4_answers_have_longer_where_they_take_longer() -> None:
     assert timeout(subject) == 0.5
 
 
-def test_m4_answers_that_lay_unread_here_took_no_longer() -> None:
+def test_m4_answers_have_no_longer_where_all_link_to_all() -> None:
     subject = asking("a", "b")
+    for _ in range(4):
+        answer_after(subject, 0.7)
+    assert timeout(subject) == 0.5
+
+
+def test_m4_answers_that_lay_unread_here_took_no_longer() -> None:
+    subject = asking("a", "b", mesh=1)
     for _ in range(4):
         asked = until(subject, "ping", 1)
         # We stood still, and the answer is read before the timers that came late.
@@ -462,7 +469,7 @@ def test_m4_answers_that_lay_unread_here_took_no_longer() -> None:
 
 
 def test_m4_answers_of_the_accused_teach_nothing() -> None:
-    subject = asking("a", "b")
+    subject = asking("a", "b", mesh=1)
     for number in range(6):
         name, link = "ab"[number % 2], number % 2 + 1
         spoken(subject, 2.0, a=1, b=2)
@@ -474,7 +481,7 @@ def test_m4_answers_of_the_accused_teach_nothing() -> None:
 
 
 def test_m4_late_answers_count_though_another_frame_came_before_them() -> None:
-    subject = asking("a", "b")
+    subject = asking("a", "b", mesh=1)
     for name, link in (("a", 1), ("b", 2)):
         asked = until(subject, "ping", link)
         subject.wait(0.3)

@@ -5,7 +5,8 @@ twice as long each time: where much is lost, a good part of the answers of membe
 take longer than half a period, and to take each for a failure costs everybody more than to wait. So
 the time is a quantile, kept by stochastic approximation: an answer that took longer raises it, each
 other one lowers it a little, so that it rests where LATE of the answers take longer. It is never
-less than `least`, where it stays while little is lost, and at most MOST times as long.
+less than `least`, where it stays while little is lost, and at most MOST times as long. Only a crowd
+waits for it (`Probes.timeout`): where all link to all, wrong suspicions are few and cost little.
 
 What says nothing of the network does not count: an answer that took longer than the most, as of a
 member that stood still; a second late one in a row of one member, which is slow by itself; and

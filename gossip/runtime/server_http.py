@@ -130,6 +130,9 @@ class GossipChannel(HTTPChannel):  # type: ignore[misc] # Twisted's types are no
     def connectionLost(self, reason: Failure) -> None:  # noqa: N802
         """Not called for a connection that became a WebSocket."""
         super().connectionLost(reason)
+        # They know their channel: with the response that nobody read, some 100 kB, they would stay
+        # until the next collection of garbage, which is not soon.
+        self.requests.clear()
         self.gate.stopProducing()
         self.factory.closed()
 

@@ -1,7 +1,7 @@
 """A process with the real server and a scripted node, for tests that need sockets.
 
     python tests/runtime/standalone.py MODE [--port N] [--sockets N]
-                                       [--timeout SECONDS] [--ping SECONDS]
+                                       [--timeout SECONDS] [--ping SECONDS] [--keep-garbage]
 
 Prints what happens, one line each. MODE says what the node does with a link:
 
@@ -27,6 +27,7 @@ from gossip.core.errors import GossipError
 from gossip.runtime import logs, serving
 from gossip.runtime.ports import OpenLink, Wire
 from gossip.runtime.server import GossipServer
+from gossip.runtime.server_http import GossipRequest
 from gossip.transport.routing import websocket_application
 
 FLOOD = "x" * 65_536
@@ -107,7 +108,8 @@ class ScriptedNode:
 
 class Site:
     """`/memory` in KiB, `/flooded` frames, `/body` bytes, `/connections` that the server keeps,
-    `/frozen` objects, `/draining` or not, `/slow`; `/gone` breaks off, and `/stream` never ends.
+    `/requests` that are in memory, `/frozen` objects, `/draining` or not, `/slow`, 16 MiB of
+    `/large`; `/gone` breaks off, and `/stream` never ends.
     """
 
     def __init__(self, node: ScriptedNode) -> None:
@@ -124,6 +126,9 @@ class Site:
             case "/stream":
                 while True:
                     await send(body(FLOOD.encode(), more=True))
+            case "/large":
+                for part in range(256):
+                    await send(body(FLOOD.encode(), more=part < 255))
             case "/gone":
                 await send(body(b"the beginning", more=True))
                 raise GossipError("what was read has gone")
@@ -135,6 +140,9 @@ class Site:
                 await send(body(b"%d" % await length(receive)))
             case "/connections":
                 await send(body(b"%d" % len(self.connections)))
+            case "/requests":
+                kept = sum(isinstance(each, GossipRequest) for each in gc.get_objects())
+                await send(body(b"%d" % kept))
             case "/frozen":
                 await send(body(b"%d" % gc.get_freeze_count()))
             case "/draining":
@@ -178,7 +186,10 @@ def main() -> int:
     parser.add_argument("--sockets", type=int)
     parser.add_argument("--ping", type=float)
     parser.add_argument("--drain", type=float, default=0.0)
+    parser.add_argument("--keep-garbage", action="store_true")
     options = parser.parse_args()
+    if options.keep_garbage:
+        gc.disable()
     node = ScriptedNode(options.mode)
     endpoint = f"tcp:port={options.port}:interface=127.0.0.1"
     site = Site(node)

@@ -23,6 +23,7 @@ from tests.support.serving import (
     running,
 )
 from tests.support.serving import served as serve
+from tests.support.waiting import eventually
 
 MEBIBYTE = 1_048_576
 KERNEL_BUFFERS = 16 * MEBIBYTE
@@ -247,6 +248,15 @@ def test_an_answered_request_is_forgotten_at_once(port: int) -> None:
         request(port, "GET", "/")
     # This request, and perhaps the last one.
     assert int(request(port, "GET", "/connections")[1]) <= 2
+
+
+def test_an_answer_that_nobody_read_is_freed_without_a_collection() -> None:
+    with serve("echo", "--keep-garbage") as (_, port):
+        for _ in range(20):
+            with opened(port, b"GET /large HTTP/1.1\r\nHost: test\r\n\r\n") as sock:
+                assert sock.recv(1)
+        # That of the one who asks.
+        eventually(lambda: int(request(port, "GET", "/requests")[1]) == 1)
 
 
 def test_an_answer_that_breaks_off_is_one_line() -> None:

@@ -10,8 +10,8 @@ from gossip.core.config import Limits
 from gossip.core.members import PeerRecord
 from gossip.core.packing import CELL, pack, unpack
 from gossip.core.sketch import Sketch, difference
-from tests.core.test_overlay import crowd, listing
 from tests.support.core import ME, Subject, kinds, sent
+from tests.support.crowd import crowd, listing
 from tests.support.frames import WALL, exchange, root
 
 NAMES = ["a", "b", *(f"m{number}" for number in range(30))]

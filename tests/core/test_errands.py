@@ -4,10 +4,10 @@ import pytest
 
 from gossip.core.context import CloseCode
 from gossip.core.events import LinkBlocked, LinkId
-from tests.core.test_probes import idle
 from tests.support.core import kinds, sent
 from tests.support.frames import WALL, exchange, heartbeat, plain_join
 from tests.support.news import news
+from tests.support.probing import idle
 
 ENOUGH = CloseCode.ENOUGH
 

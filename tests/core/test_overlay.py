@@ -1,7 +1,5 @@
 """Clusters too large for everybody to link to everybody (L1)."""
 
-from typing import Any
-
 import pytest
 
 from gossip.core.config import Limits
@@ -9,48 +7,12 @@ from gossip.core.context import CloseCode
 from gossip.core.degree import degree
 from gossip.core.effects import NoticeKind
 from gossip.core.entries import Entry
-from gossip.core.events import DialFailed, LinkClosed, LinkId, Started
-from gossip.core.members import PeerRecord
+from gossip.core.events import DialFailed, LinkClosed, LinkId
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
+from tests.support.crowd import ENOUGH, crowd, filled, listing, record
 from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
 from tests.support.news import named, news
-
-ENOUGH = 4430
-
-
-def record(name: str, **changes: Any) -> dict[str, Any]:
-    """A member as an extended peer names it."""
-    fields = {
-        "id": name,
-        "gossipEndpoint": endpoint(name),
-        "capabilities": ["gx1"],
-        "incarnation": WALL,
-    }
-    return fields | changes
-
-
-def listing(subject: Subject, link: int, peer: str, *names: str, **changes: Any) -> list[Any]:
-    """A peer names these members."""
-    peers = [record(name, **changes) for name in names]
-    return subject.receive(link, exchange(peer, "members", peers=peers))
-
-
-def crowd(count: int = 30, **changes: Any) -> Subject:
-    """A node linked to `a` and `b`, which named so many more."""
-    subject = Subject(**changes)
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    listing(subject, 1, "a", *(f"m{number}" for number in range(count)))
-    return subject
-
-
-def filled(count: int, **changes: Any) -> Subject:
-    """The same, with `count` links accepted besides."""
-    subject = crowd(**changes)
-    for number in range(count):
-        subject.joined(10 + number, f"m{number}")
-    return subject
 
 
 @pytest.mark.parametrize(
@@ -307,136 +269,6 @@ def test_w4_plain_peers_are_told_of_a_newcomer_in_a_crowd_too() -> None:
     assert [each["peer"]["id"] for each in lists] == ["new"]
 
 
-# Members that nobody can dial
-
-
-def test_m8_members_made_up_without_an_address_make_no_crowd() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    listing(subject, 1, "a", *(f"m{number}" for number in range(90)), gossipEndpoint=None)
-    assert len(subject.statuses()) == 92
-    subject.lose(1)
-    assert not subject.node._context.members.crowded
-    subject.handle(DialFailed(endpoint("a"), refused=True))
-    subject.hear(120, b=2)
-    assert subject.statuses() == {"b": "active"}
-
-
-def test_m8_in_a_crowd_they_are_listed_beside_who_holds_a_link_to_them() -> None:
-    subject = filled(5)
-    subject.wait(1.0)
-    listing(subject, 1, "a", "nat", gossipEndpoint=None)
-    assert subject.statuses()["nat"] == "active"
-    assert "members" not in kinds(subject.wait(0.1), 2)
-    effects = subject.lose(1, ENOUGH)
-    effects += subject.hear(60, b=2, **{f"m{number}": 10 + number for number in range(5)})
-    assert "nat" not in subject.statuses()
-    assert all(node_id != "nat" for _, node_id in notices(effects))
-
-
-def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:
-    subject = filled(5)
-    subject.joined(50, "nat", gossipEndpoint=None)
-    effects = subject.lose(50, ENOUGH)
-    effects += subject.hear(60, a=1, b=2, **{f"m{number}": 10 + number for number in range(5)})
-    assert "nat" not in subject.statuses()
-    assert (NoticeKind.PEER_SUSPECTED, "nat") not in notices(effects)
-
-
-def test_m7_who_was_stored_and_is_silent_is_suspected_though_others_list_it() -> None:
-    subject = Subject(started=False)
-    stored = PeerRecord(
-        node_id="m5",
-        gossip_endpoint=endpoint("m5"),
-        capabilities=("gx1",),
-        incarnation=WALL,
-        last_seen=WALL,
-    )
-    subject.handle(Started(incarnation=WALL, clock_floor=0, peers=(stored,)))
-    subject.wait(1.0)
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    listing(subject, 1, "a", *(f"m{number}" for number in range(30)))
-    # It was dialed before there was a crowd that sees it.
-    assert dials(subject.handle(DialFailed(endpoint("m5"), refused=False))) == [endpoint("m5")]
-    subject.handle(DialFailed(endpoint("m5"), refused=False))
-    assert subject.statuses()["m5"] == "suspected"
-
-
-def test_l2_a_link_that_we_are_closing_is_no_second_node_of_our_id() -> None:
-    """Each end closes another of the two links that a dial anew leads to (M4)."""
-    subject = crowd(30)
-    subject.joined(5, "m1")
-    subject.wait(20.0)
-    subject.joined(6, "m1")
-    newer = subject.node._context.links.get(LinkId(6))
-    assert newer is not None
-    subject.node._context.close(newer, ENOUGH, "exchanged")
-    effects = subject.lose(5, CloseCode.DUPLICATE)
-    assert NoticeKind.ID_TAKEN not in [kind for kind, _ in notices(effects)]
-
-
-# Members that we cannot reach
-
-
-def test_l1_whom_nobody_answers_for_is_dialed_again_before_it_is_suspected() -> None:
-    """It may have been our question that was lost."""
-    subject = crowd(30)
-    url = dials(subject.wait(1.5))[0]
-    name = url.removeprefix("ws://").split(".")[0]
-    assert dials(subject.handle(DialFailed(url, refused=False))) == [url]
-    assert subject.statuses()[name] == "active"
-    assert url not in dials(subject.handle(DialFailed(url, refused=False)))
-    assert subject.statuses()[name] == "suspected"
-
-
-def test_m2_who_refutes_that_we_could_not_reach_it_is_not_accused_again() -> None:
-    subject = crowd(30)
-    url = dials(subject.wait(1.5))[0]
-    name = url.removeprefix("ws://").split(".")[0]
-    subject.handle(DialFailed(url, refused=True))
-    assert subject.statuses()[name] == "suspected"
-    subject.receive(1, news("a", [name, WALL + 1, "alive"]))
-    assert subject.statuses()[name] == "active"
-    again = 0
-    for _ in range(60):
-        if url in dials(subject.hear(5, a=1, b=2)):
-            again += 1
-            assert notices(subject.handle(DialFailed(url, refused=False))) == []
-    assert subject.statuses()[name] == "active"
-    # At most one of those out of reach in ten seconds.
-    assert 0 < again <= 30
-
-
-def test_l4_a_member_that_we_never_met_gets_one_dial() -> None:
-    subject = crowd(30)
-    first = set(dials(subject.wait(1.5)))
-    for url in first:
-        subject.handle(DialFailed(url, refused=True))
-    again = dials(subject.hear(50, a=1, b=2))
-    assert first.isdisjoint(again)
-
-
-def test_m3_a_member_is_suspected_where_another_answers_at_its_address() -> None:
-    subject = crowd(30)
-    url = dials(subject.wait(1.5))[0]
-    name = url.removeprefix("ws://").split(".")[0]
-    subject.reach(99, url)
-    subject.receive(99, join("somebody", gossipEndpoint=url))
-    assert subject.statuses()[name] == "suspected"
-    assert subject.statuses()["somebody"] == "active"
-
-
-def test_m3_a_member_is_suspected_whose_address_takes_connections_and_no_joins() -> None:
-    subject = crowd(30)
-    url = dials(subject.wait(1.5))[0]
-    name = url.removeprefix("ws://").split(".")[0]
-    subject.reach(99, url)
-    subject.lose(99)
-    assert subject.statuses()[name] == "suspected"
-
-
 # Links
 
 
@@ -561,6 +393,19 @@ def test_l1_links_are_exchanged_now_and_then() -> None:
     # Whatever the other end answers: some answer 1000 to every code.
     [name] = [name for name, link in (peers | {name: 30}).items() if link == gone]
     assert endpoint(name) not in dials(subject.lose(gone, 1000) + subject.wait(0.5))
+
+
+def test_l2_a_link_that_we_are_closing_is_no_second_node_of_our_id() -> None:
+    """Each end closes another of the two links that a dial anew leads to (M4)."""
+    subject = crowd(30)
+    subject.joined(5, "m1")
+    subject.wait(20.0)
+    subject.joined(6, "m1")
+    newer = subject.node._context.links.get(LinkId(6))
+    assert newer is not None
+    subject.node._context.close(newer, ENOUGH, "exchanged")
+    effects = subject.lose(5, CloseCode.DUPLICATE)
+    assert NoticeKind.ID_TAKEN not in [kind for kind, _ in notices(effects)]
 
 
 # Spreading

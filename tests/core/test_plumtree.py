@@ -10,8 +10,8 @@ from gossip.core.entries import Entry
 from gossip.core.events import FrameReceived, LinkBlocked, LinkId
 from gossip.core.packing import ELEMENT, pack, unpack
 from gossip.core.plumtree import tree_of
-from tests.core.test_overlay import crowd
 from tests.support.core import ME, Subject, kinds, pushed, sent
+from tests.support.crowd import crowd
 from tests.support.frames import exchange, root, sync
 
 WRITER = "w"

@@ -5,8 +5,8 @@ from typing import Any
 from gossip.core.config import Limits
 from gossip.core.events import DialFailed, IncarnationKept
 from gossip.core.rumors import FANOUT
-from tests.core.test_overlay import filled
 from tests.support.core import Subject, closed, sent
+from tests.support.crowd import filled
 from tests.support.frames import WALL, endpoint, heartbeat, message
 from tests.support.news import named, news, told, unlinked, without_buried
 

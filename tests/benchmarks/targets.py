@@ -89,9 +89,12 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("twenty_write_p99", "one write visible on all 20, p99", Unit.MILLISECONDS, 0.15),
         Target("twenty_kill_seen", "`kill -9` suspected by all of 20", Unit.MILLISECONDS, 1.0),
         Target(
-            "twenty_freeze_seen", "frozen node suspected by all of 20, median", Unit.SECONDS, 4.0
+            "twenty_freeze_seen",
+            "frozen (SIGSTOP) node suspected by all of 20, median of each in turn",
+            Unit.SECONDS,
+            4.0,
         ),
-        Target("twenty_freeze_seen_last", "the same, the longest of five", Unit.SECONDS, 10.0),
+        Target("twenty_freeze_seen_last", "the same, the longest", Unit.SECONDS, 10.0),
         Target("twenty_freeze_over", "it goes on: active on all lists", Unit.SECONDS, 5.0),
         Target(
             "twenty_down",

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,33 @@ RULES, WATCHING = "Constants of the rules", "Constants of watching and of the pa
 @pytest.mark.parametrize("heading", ["Constants", RULES, WATCHING])
 def test_every_constant_has_a_meaning_and_a_source(heading: str) -> None:
     assert [row for row in rows(heading) if len(row) != 5 or not (row[3] and row[4])] == []
+
+
+WIRE = {
+    "gossip.core.entries.MAX_VERSION",
+    "gossip.core.packing.CELL",
+    "gossip.core.packing.ELEMENT",
+    "gossip.core.packing.ITEM",
+    "gossip.core.roots.MODULUS",
+    "gossip.core.values.MAX_SAFE_INTEGER",
+}
+"""Numbers that are the wire's: section 10 has them."""
+
+
+def test_every_public_number_of_the_core_is_in_the_table_or_on_the_wire() -> None:
+    documented = {row[0].strip("`") for row in rows(RULES)}
+    public = {name for name in numbers() if "._" not in name}
+    assert public - documented == WIRE
+
+
+def numbers() -> Iterator[str]:
+    """The dotted names of the numbers that modules of the core define."""
+    for path in (ROOT / "gossip" / "core").glob("*.py"):
+        module = f"gossip.core.{path.stem}"
+        for names in re.findall(r"^([A-Z_][A-Z_, ]*)(?:: \w+)? = ", path.read_text(), re.MULTILINE):
+            for name in names.split(", "):
+                if type(getattr(importlib.import_module(module), name)) in (int, float):
+                    yield f"{module}.{name}"
 
 
 @pytest.mark.parametrize("row", [*rows(RULES), *rows(WATCHING)], ids=lambda row: row[0])

@@ -6,14 +6,14 @@ from typing import TypeVar
 
 from tests.support.proof import Run
 
-_BEFORE = "## How it is measured"
-"""The heading before which a section is put where a document has none."""
+_BEFORE = "## Aims that are missed, or nearly"
+"""The heading before which a section is put where a document has none: after the last table."""
 
 R = TypeVar("R", bound=Run)
 
 
 def refresh(document: Path, heading: str, section: str) -> None:
-    """Write the section of this heading anew, or put it before how all is measured."""
+    """Write the section of this heading anew, or put it behind the tables."""
     before, found, rest = document.read_text().partition(f"{heading}\n")
     if found:
         _, following, after = rest.partition("\n## ")

@@ -109,6 +109,7 @@ TARGETS: dict[str, tuple[Target, ...]] = {
             "half_parts",
             "15 of them are killed: parts that the links of the 15 left make at once",
             Unit.COUNT,
+            1,
         ),
         Target("half_whole", "the same, until their links make one graph", Unit.SECONDS, 5.0),
         Target("half_write", "the same, until a write is on all 15 left", Unit.SECONDS, 5.0),

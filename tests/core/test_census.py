@@ -181,8 +181,11 @@ def test_m5_answers_by_a_sketch_are_rationed_over_all_links() -> None:
     again = subject.receive(2, exchange("b", "members", cells=cells(ME, *NAMES[:-1])))
     assert named(frames) == ["m29"]
     assert sent(again, 2) == []
-    subject.wait(0.2)
     assert subject.refused["names-too-soon"] == 1
+    subject.wait(0.2)
+    subject.joined(3, "c")
+    later = subject.receive(3, exchange("c", "members", cells=cells(ME, "c", *NAMES[:-1])))
+    assert named(sent(later, 3)) == ["m29"]
     again = subject.receive(2, exchange("b", "members", cells=cells(ME, *NAMES)))
     assert sent(again, 2) == []
 

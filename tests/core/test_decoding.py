@@ -204,6 +204,13 @@ def test_w4_names() -> None:
     assert body(announced) == PeerList((), 1)
 
 
+def test_records_of_lists_are_shared_by_all_that_read_them() -> None:
+    """So that a thousand simulated nodes that know each other hold a thousand records."""
+    read = [body(names(sender, ["shared"])) for sender in ("a", "b")]
+    [(one,), (other,)] = [each.records for each in read if isinstance(each, PeerList)]
+    assert one is other
+
+
 @pytest.mark.parametrize(
     "bad",
     [5, None, {}, {"id": "b"}, {"id": "b", "gossipEndpoint": "http://b"}, {"id": 5}],

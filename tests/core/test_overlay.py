@@ -362,15 +362,18 @@ def test_m3_who_breaks_its_link_is_dialed_at_once_in_a_crowd_too() -> None:
 
 
 def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
-    subject = Subject(bootstrap=(endpoint("a"),))
+    """It is dialed all the same, after five minutes more or less: we may be cut off from it."""
+    subject = Subject(bootstrap=(endpoint("a"),), rewire_interval=1e5)
     subject.reach(1, endpoint("a"))
     subject.receive(1, join("a"))
     listing(subject, 1, "a", *(f"m{number}" for number in range(30)))
-    for number in range(6):
-        subject.joined(10 + number, f"m{number}")
+    others = {f"m{number}": 10 + number for number in range(6)}
+    for name, link in others.items():
+        subject.joined(link, name)
     subject.wait(1.0)
-    effects = subject.lose(1, ENOUGH) + subject.wait(1.0)
+    effects = subject.lose(1, ENOUGH) + subject.hear(145, **others)
     assert endpoint("a") not in dials(effects)
+    assert endpoint("a") in dials(subject.hear(310, **others))
 
 
 def test_l1_links_are_exchanged_now_and_then() -> None:

@@ -149,7 +149,7 @@ def test_r5_numbers_of_probes_are_checked(x: str, seq: object) -> None:
     assert subject.refused["data"] == 1
 
 
-def test_w7_probes_go_over_the_wire_in_fewer_than_sixty_bytes() -> None:
+def test_w2_probes_go_over_the_wire_without_an_envelope() -> None:
     subject = asking("a")
     effects = subject.receive(1, exchange("a", "ping", seq=2**53 - 1))
     [frame] = [effect.frame for effect in effects if hasattr(effect, "frame")]

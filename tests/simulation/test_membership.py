@@ -346,7 +346,9 @@ def test_k3_a_second_node_of_an_id_leaves_nothing_behind(
     alone = {(url_of("n001"), "active")}
     cluster.wait_for(lambda: known_as(cluster, "n001") == alone, within=within)
     cluster.wait_for(cluster.complete, within=5)
-    assert {noticed.host for noticed in cluster.notices(NoticeKind.ID_TAKEN)} <= {"n001", twin}
+    # Who lost its links says so, in larger clusters both in the end, and never a third.
+    told = {noticed.host for noticed in cluster.notices(NoticeKind.ID_TAKEN)}
+    assert {"n001"} <= told <= {"n001", twin}
 
 
 @pytest.mark.parametrize("seed", [1, 4])

@@ -44,4 +44,5 @@ def test_a_seed_on_record_is_not_run_again(tmp_path: Path) -> None:
     keep(_prove(2, "abd"), record)
     keep(_prove(1, "abc+changes"), record)
     assert recorded(record, "abc") == {1}
+    assert recorded(record, "abc", "abd") == {1, 2}
     assert recorded(record, "abc+changes") == set()

@@ -115,7 +115,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """`GOSSIP_CLEANUP_TIMEOUT`: silence after which a suspected member is removed (M3)."""
     probe_interval: float = 1.0
     """`GOSSIP_PROBE_INTERVAL`: one silent member is asked each time (M4). It has half of this to
-    answer, and helpers have the other half."""
+    answer, or more where answers are late, and helpers have as long again."""
     max_message_history: int = 1_000
     """`GOSSIP_MAX_MESSAGE_HISTORY`: ids of data messages remembered (R3)."""
     max_clock_skew: float = 86_400.0

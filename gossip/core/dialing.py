@@ -1,10 +1,11 @@
 """Whom to dial, and when (M7, L4).
 
-Theory of operation. Every URL worth dialing is a target of one of four kinds. Bootstrap peers are
-retried for ever. Members whose link broke are redialed at once, then with exponential backoff and
-full jitter. Members that were removed or stored in an earlier life stay targets for a day. Names
-that we only heard of get one dial, within a budget that keeps a hostile list from turning us into
-a port scanner.
+Theory of operation. Every URL worth dialing is a target of one `Kind`. Bootstrap peers are retried
+for ever. Members whose link broke are redialed at once, then with exponential backoff and full
+jitter. Members that were removed or stored in an earlier life stay targets for a day. Members of a
+crowd that were chosen to be linked to get one dial, and one more if nobody answers. Names that we
+only heard of get one dial, within a budget that keeps a hostile list from turning us into a port
+scanner.
 
 The longest wait for bootstrap and lost peers grows with the number of active members, so that the
 whole cluster together dials a missing peer at a constant rate.
@@ -206,8 +207,8 @@ class DialPlan:
     def rest(self, node_id: str, now: float, active: int) -> None:
         """This node is a member, and need not be linked to us (L1).
 
-        If the operator named it, it is dialed all the same, as seldom as the whole cluster dials a
-        missing one: nobody else might see that it is cut off from all of us.
+        If the operator named it, it is dialed all the same, five minutes later or so, in large
+        clusters more seldom: nobody else might see that it is cut off from all of us.
         """
         for target in self._of(node_id):
             if target.kind is Kind.BOOTSTRAP:

@@ -17,7 +17,7 @@ from gossip.core.wire import to_json
 def members(
     records: Iterable[PeerRecord], limits: Limits, *, answer: bool = False
 ) -> Iterator[bytes]:
-    """Names for an extended peer (M5); `answer`: it asked for all of ours."""
+    """Names for an extended peer (M5); `answer`: it asked for them."""
     tail = b',"answer":true' if answer else b""
     for page in pages(map(named, records), limits.frame_sent, limits.peer_list):
         yield _frame(b'{"x":"members","peers":[%b]%b}' % (b",".join(page), tail))

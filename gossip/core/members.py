@@ -14,6 +14,12 @@ and which makes a suspected or inactive one active. One that nobody can dial is 
 the word of those who hold a link to it, as long as one of them is linked to us (M8).
 
 Buried ids rest in a `Graveyard`: not listed, not mentioned, but a `join` brings them back.
+
+Of its incarnations, `record.incarnation` is the latest that we believe, whoever told of it: news is
+compared with it, and roots are made of it. `met` and `learned` say what that rests on: `met` is the
+one in which the member itself last spoke to us, if it did, and `learned` the one that its address
+and the rest of the record belong to, which may be earlier. What both ends of a link said in their
+`join`s is with the link, where it decides which of two links survives (L2).
 """
 
 from collections import Counter

@@ -43,9 +43,9 @@ class Partner(msgspec.Struct, kw_only=True):
     roots: Roots = Roots(None, None)
     """What the peer said of its sets last."""
     named_at: float | None = None
-    """When it asked for our members last."""
+    """When we looked at its question for members last; a further one soon after is dropped."""
     named_all_at: float | None = None
-    """When it was told all of them."""
+    """When it was named all of them last."""
     pulled_at: float | None = None
     """When we began to pull from it last."""
     pull_on: str | None = None

@@ -9,8 +9,8 @@ less than `least`, where it stays while little is lost, and at most MOST times a
 waits for it (`Probes.timeout`): where all link to all, wrong suspicions are few and cost little.
 
 What says nothing of the network does not count: an answer that took longer than the most, as of a
-member that stood still; a second late one in a row of one member, which is slow by itself; and
-those that we read late.
+member that stood still; a late one of the member whose answer was the last late one, for it may be
+slow by itself; and those that we read late.
 
     Robbins, Monro: A stochastic approximation method (1951).
 """

@@ -6,7 +6,12 @@ asked to ask it (`ping-req`): an `ack` of theirs ends the probe, and a `nack` sa
 us and not the member. Then it is suspected. Where no helper could ask it, since in a crowd few are
 linked to any one member, it is dialed anew: a connection that is stuck in repeating what was lost,
 or that something on the way forgot, is not its failure. Who hears that a peer suspects a member
-asks it as well, at once.
+asks it as well, at once. From the first question on, in units of the time that an answer has:
+
+    0 ──ping──▶ 1 ──ping, ping-req──▶ 2 ──a helper had no answer──▶ suspected
+                │                     └──none could ask──ping, dial──▶ 4 ──▶ suspected
+                └──nobody to help──ping, dial──▶ 3 ──▶ suspected
+    0 ──a peer suspects it: ping──▶ 2 ──▶ suspected
 
 A node that is slow itself must not accuse others. So it measures its *self-doubt* (the local health
 multiplier of Lifeguard): up for each helper of a failed probe that said neither `ack` nor `nack`,
@@ -49,8 +54,8 @@ class _Phase(Enum):
     HELPED = "helped"
     """It did not answer in time, and others were asked to ask it."""
     LAST = "last"
-    """No helper could ask it, so we look further; or somebody suspects it already. It has as long
-    again."""
+    """No helper could ask it, so we look further; or somebody suspects it already. What comes next
+    is the verdict."""
 
 
 class _Probe(msgspec.Struct):

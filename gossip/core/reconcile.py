@@ -70,11 +70,13 @@ class Repair:
         self._session: Session | None = None
         self._repaired_at: float | None = None
         self._asked_names_at: float | None = None
+        """When we asked any peer for members that we lack."""
         self._asked_all_at: float | None = None
+        """When we asked one for all of its members."""
         self._knew_then = 0
         """How many members we knew when we asked for all names."""
         self._named_at: float | None = None
-        """When a peer was named what it lacks."""
+        """When we answered any peer with what it lacks, by a sketch."""
         self._waiting: dict[LinkId, None] = {}
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:

@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from tests.support.record import keep, read
-from tests.support.revision import ROOT, revision
+from tests.support.revision import ROOT, revisions
 
 PROOFS = ROOT / "docs" / "proofs"
 
@@ -54,8 +54,8 @@ class Proof(Generic[R]):
         default = PROOFS / f"{self._name}.jsonl"
         parser.add_argument("--record", type=Path, default=default, help="file to append to")
         options = parser.parse_args(arguments)
-        at = revision(*self._paths)
-        done = recorded(options.record, at)
+        same = revisions(*self._paths)
+        at, done = same[0], recorded(options.record, *same)
         wanted = [seed for seed in range(1, options.seeds + 1) if seed not in done]
         print(f"revision {at}: {len(wanted)} of {options.seeds} seeds to run", flush=True)
         failed = 0
@@ -83,11 +83,10 @@ class Proof(Generic[R]):
             return alone.submit(self._prove, seed, at).result()
 
 
-def recorded(record: Path, at: str) -> set[int]:
-    """The seeds on record for this revision."""
-    if at.endswith("+changes"):
-        return set()
-    return {run.seed for run in read(record, Run) if run.revision == at}
+def recorded(record: Path, *revisions: str) -> set[int]:
+    """The seeds on record for these revisions; nothing is for what was never committed."""
+    known = {each for each in revisions if not each.endswith("+changes")}
+    return {run.seed for run in read(record, Run) if run.revision in known}
 
 
 def peak_mb() -> float:

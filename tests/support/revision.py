@@ -1,17 +1,60 @@
 """Which state of the code a proof is about."""
 
+import ast
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def revision(*paths: str) -> str:
-    """The last commit that touched these paths, marked when the tree differs from it."""
-    commit = _git("log", "-1", "--format=%h", "--", *paths)
-    return f"{commit}+changes" if _git("status", "--porcelain", "--", *paths) else commit
+def revision(*paths: str, root: Path = ROOT) -> str:
+    """The last commit that changed what these paths do, marked when the tree differs from them."""
+    return revisions(*paths, root=root)[0]
 
 
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(ROOT), *arguments]
+def revisions(*paths: str, root: Path = ROOT) -> list[str]:
+    """The same, and all commits since that touched these paths.
+
+    These changed nothing but comments and docstrings, which do nothing: to mend them does not make
+    hours of proofs a matter of the past. `paths` as Git takes them, in the repository at `root`.
+    """
+    commits = _git(root, "log", "--format=%h", "--", *paths).split()
+    if _git(root, "status", "--porcelain", "--", *paths):
+        return [f"{commits[0]}+changes"]
+    last = next(at for at, commit in enumerate(commits) if _changes_code(root, commit, paths))
+    return commits[last::-1]
+
+
+def _changes_code(root: Path, commit: str, paths: tuple[str, ...]) -> bool:
+    """Whether this commit changed more than words below these paths. So does the first of all."""
+    show = ("diff-tree", "--no-commit-id", "--no-renames", "-r", "--name-status")
+    changed = _git(root, *show, commit, "--", *paths).splitlines()
+    for status, name in (line.split("\t") for line in changed):
+        if status != "M" or not name.endswith(".py"):
+            return True
+        if _code(root, f"{commit}^", name) != _code(root, commit, name):
+            return True
+    return not changed
+
+
+def _code(root: Path, commit: str, name: str) -> str:
+    """What is executed of this file at a commit: its syntax tree without texts that stand alone."""
+    tree = ast.parse(_git(root, "show", f"{commit}:{name}"))
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [each for each in body if not _is_text(each)]  # type: ignore[attr-defined]
+    return ast.dump(tree)
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _git(root: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

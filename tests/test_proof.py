@@ -39,10 +39,16 @@ def test_what_a_seed_took_in_memory_is_its_own(tmp_path: Path) -> None:
 
 def test_a_seed_on_record_is_not_run_again(tmp_path: Path) -> None:
     record = tmp_path / "record.jsonl"
-    assert recorded(record, "abc") == set()
+    assert recorded(record, ["abc"]) == ("abc", set())
     keep(_prove(1, "abc"), record)
     keep(_prove(2, "abd"), record)
     keep(_prove(1, "abc+changes"), record)
-    assert recorded(record, "abc") == {1}
-    assert recorded(record, "abc", "abd") == {1, 2}
-    assert recorded(record, "abc+changes") == set()
+    assert recorded(record, ["abc"]) == ("abc", {1})
+    assert recorded(record, ["abc+changes"]) == ("abc+changes", set())
+
+
+def test_a_proof_keeps_its_name_though_words_changed(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    keep(_prove(1, "abc"), record)
+    keep(_prove(2, "abd"), record)
+    assert recorded(record, ["abb", "abd", "abc"]) == ("abd", {1, 2})

@@ -147,7 +147,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     network merges by such mentions, so it must be well below half a minute."""
     hearsay_delay: float = 1.0
     """Seconds after which we dial a member that we heard of; a newcomer dials at once, so that
-    two ends seldom dial each other (L2)."""
+    two ends seldom dial each other (L4)."""
     mesh: int = 16
     """Members up to which everybody links to all others (L1)."""
     rewire_interval: float = 30.0

@@ -123,9 +123,9 @@ class Contacts:
 
         By the address, not by whom we expected there: a bootstrap peer that joined by itself, and
         that we never reached, is known by that alone. Where others hold links to a member that we
-        cannot reach, it may be our fault. In a mesh they tell us that they do, and then we say
-        nothing (M8). In a crowd nobody tells who holds which links: we say so once, and if it
-        lives, it refutes that (L1).
+        cannot reach, it may be our fault. We say so once: if it lives, it refutes that. Then in a
+        mesh who told us of that is believed while it is linked to us (M2), in a crowd anybody is
+        who would tell us if it failed (L1).
         """
         for member in self._members.at(url):
             if (

@@ -17,9 +17,9 @@ Buried ids rest in a `Graveyard`: not listed, not mentioned, but a `join` brings
 
 Of its incarnations, `record.incarnation` is the latest that we believe, whoever told of it: news is
 compared with it, and roots are made of it. `met` and `learned` say what that rests on: `met` is the
-one in which the member itself last spoke to us, if it did, and `learned` the one that its address
-and the rest of the record belong to, which may be earlier. What both ends of a link said in their
-`join`s is with the link, where it decides which of two links survives (L2).
+latest in which the member itself spoke to us, if it did, and `learned` the latest that was known
+when its address and the rest of the record were told, by itself or by others. What both ends of a
+link said in their `join`s is with the link, where it decides which of two survives (L2).
 """
 
 from collections import Counter

@@ -8,8 +8,8 @@ linked to any one member, it is dialed anew: a connection that is stuck in repea
 or that something on the way forgot, is not its failure. Who hears that a peer suspects a member
 asks it as well, at once. From the first question on, in units of the time that an answer has:
 
-    0 ──ping──▶ 1 ──ping, ping-req──▶ 2 ──a helper had no answer──▶ suspected
-                │                     └──none could ask──ping, dial──▶ 4 ──▶ suspected
+    0 ──ping──▶ 1 ──ping, ping-req──▶ 2 ──a helper asked in vain──▶ suspected
+                │                     └──none did──ping, dial──▶ 4 ──▶ suspected
                 └──nobody to help──ping, dial──▶ 3 ──▶ suspected
     0 ──a peer suspects it: ping──▶ 2 ──▶ suspected
 

@@ -33,12 +33,12 @@ crowd-two-parents-to-a-node) in the tree of each writer, where the aim is that o
 lost packet delays nobody. The first writes of each come on all links, for there is no tree yet, \
 and they are among the hundred.
 - **Lost packets.** What follows a lost packet on its connection waits until that is sent again, \
-after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on one way in some, at 20 % on some \
-hop of most: writes are late, and some come first by a way of more hops. Answers to questions are \
-late as well, so nodes that run are suspected and refute it, and each suspicion and refutation is \
-news to everybody: so what a node sends grows with their number where packets are lost; [what was \
-done about it](decisions.md#answers-have-the-time-that-they-take). A thousand at 20 % take most of \
-an hour on one core, for which the table still waits."""
+after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the ways, at 20 % on \
+some hop of most: writes are late, and some come first by a way of more hops. Answers to questions \
+are late as well, so nodes that run are suspected and refute it, and each suspicion and refutation \
+is news to everybody: so what a node sends grows with their number where packets are lost; [what \
+was done about it](decisions.md#answers-have-the-time-that-they-take). A thousand at 20 % take \
+most of an hour on one core, for which the table still waits."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),

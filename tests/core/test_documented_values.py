@@ -1,8 +1,10 @@
 """The values that docs/protocol.md gives to whoever writes another implementation (section 10)."""
 
 import json
+import re
 from pathlib import Path
 
+from gossip.core.context import CloseCode
 from gossip.core.entries import Entry
 from gossip.core.members import PeerRecord
 from gossip.core.packing import CELL, pack
@@ -43,3 +45,12 @@ def test_members_and_trees_are_named_as_documented() -> None:
     member = PeerRecord(node_id="node-1", incarnation=1)
     assert documented(f"Member `node-1` of incarnation 1: `{member.hash:016x}`")
     assert documented(f"Tree of origin `node-1`: `{tree_of('node-1'):016x}`")
+
+
+def test_links_are_closed_with_the_documented_codes() -> None:
+    [line] = [
+        each for each in DOCUMENT.read_text().splitlines() if each.startswith("- Close codes")
+    ]
+    # Who is not admitted is not closed with a code of its own yet (K1).
+    documented_codes = set(map(int, re.findall(r"\b(1000|44\d\d)\b", line))) - {4401}
+    assert documented_codes == {code for name, code in vars(CloseCode).items() if name.isupper()}

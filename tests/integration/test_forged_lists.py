@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -56,31 +57,46 @@ def _claim(liar: Peer, node_id: str, url: str) -> None:
         liar.send("heartbeat", {"news": [[node_id, incarnation, "alive"]]})
 
 
+def _heard_out(liar: Peer, nodes: list[NodeProcess]) -> None:
+    """Return once all that it said before was read, and something that it wrote is everywhere."""
+    key = f"heard/{time.time_ns()}"
+    liar.send("gossip", {"key": key, "value": 1, "version": time.time_ns() // 1_000_000})
+    for node in nodes:
+        eventually(lambda: node.client.read(key).status == 200)  # noqa: B023
+
+
+def _listed_meanwhile(nodes: list[NodeProcess], rounds: int = 4) -> set[str]:
+    """Whom these list at any look, until each has told the others what it knows so often."""
+    begun = [_rounds(node) for node in nodes]
+    seen = set[str]()
+
+    def over() -> bool:
+        for node in nodes:
+            seen.update(node.client.statuses())
+        return all(
+            _rounds(node) - before >= rounds for node, before in zip(nodes, begun, strict=True)
+        )
+
+    eventually(over, within=20)
+    return seen
+
+
+def _rounds(node: NodeProcess) -> int:
+    rounds: int = node.client.health()["gossip"]["rounds"]
+    return rounds
+
+
 def test_m3_no_list_brings_a_dead_node_back(trio: Cluster, dead: NodeProcess) -> None:
     others = trio.nodes[:-1]
     node_id = dead.settings["NODE_ID"]
-    url = f"ws://localhost:{dead.port}/ws"
-    before = [other.client.stats()["dialsFailed"] for other in others]
-    listed = set[str]()
-
-    def dialed_in_vain() -> bool:
-        for other in others:
-            listed.update(other.client.statuses())
-        return all(
-            other.client.stats()["dialsFailed"] > failed
-            for other, failed in zip(others, before, strict=True)
-        )
-
-    with dialed(others[0].port, "liar") as liar:
+    with Trap() as trap, dialed(others[0].port, "liar") as liar:
         liar.join()
-        _claim(liar, node_id, url)
-        eventually(lambda: "liar" in others[0].client.statuses())
-        eventually(dialed_in_vain, within=20)
-        # Both know each other's list by now, which had it in it if anybody's had.
-        others[0].client.set("after-claims", 1)
-        eventually(lambda: others[1].client.read("after-claims").status == 200)
-        dialed_in_vain()
-    assert node_id not in listed
+        _claim(liar, node_id, f"ws://localhost:{trap.port}/ws")
+        _claim(liar, node_id, f"ws://localhost:{dead.port}/ws")
+        _heard_out(liar, others)
+        # The claim was worth a look, and no more.
+        eventually(lambda: trap.requests)
+        assert node_id not in _listed_meanwhile(others)
 
 
 def test_m1_no_list_keeps_an_honest_node_out(trio: Cluster, dead: NodeProcess) -> None:
@@ -89,28 +105,34 @@ def test_m1_no_list_keeps_an_honest_node_out(trio: Cluster, dead: NodeProcess) -
     later = time.time_ns() // 1_000_000 + HOUR
     accusations = [[node_id, later, standing] for standing in ("suspect", "left", "dead")]
     dead.forget()
-    with Trap() as trap:
-        with dialed(others[0].port, "liar") as liar:
-            liar.join()
-            _claim(liar, node_id, f"ws://localhost:{trap.port}/ws")
-            liar.send("heartbeat", {"news": accusations})
-            eventually(lambda: "liar" in others[0].client.statuses())
+    with Trap() as trap, dialed(others[0].port, "liar") as liar:
+        liar.join()
+        _claim(liar, node_id, f"ws://localhost:{trap.port}/ws")
+        liar.send("heartbeat", {"news": accusations})
+        _heard_out(liar, others)
+        eventually(lambda: trap.requests)
         dead.start()
         for other in others:
             eventually(lambda: _port(other, node_id) == dead.port, within=20)  # noqa: B023
-    # Once it is here as well: it refutes what it hears of itself.
-    refuted = dead.client.stats()["refutations"]
+    # Once it is here as well: it refutes what it hears of itself, and nobody doubts it meanwhile.
+    refuted, told = dead.client.stats()["refutations"], _tellings(others, node_id)
     with dialed(others[0].port, "liar") as liar:
         liar.join()
         liar.send("heartbeat", {"news": accusations})
         eventually(lambda: dead.client.stats()["refutations"] > refuted)
-    for other in others:
-        eventually(lambda: _port(other, node_id) == dead.port)  # noqa: B023
+    _listed_meanwhile(others)
+    assert [_port(other, node_id) for other in others] == [dead.port] * len(others)
+    assert _tellings(others, node_id) == told
+
+
+def _tellings(nodes: list[NodeProcess], node_id: str) -> list[int]:
+    """How often each of these logs speaks of this member: of every change of its status."""
+    return [node.output.read_text().count(f"subject={node_id}") for node in nodes]
 
 
 def _port(node: NodeProcess, node_id: str) -> int | None:
     """The port at which this node lists an active member, if it does."""
     for peer in node.client.get("/gossip/peers").json["peers"]:
         if peer["nodeId"] == node_id:
-            return int(peer["gossipEndpoint"].removesuffix("/ws").rpartition(":")[2])
+            return urlsplit(peer["gossipEndpoint"] or "").port
     return None

@@ -1,11 +1,12 @@
 """Long runs with many seeds, whose outcomes are kept on record.
 
-A seed that is on record for the revision of what is proved is not run again, so that an interrupted
-proof goes on where it was. Uncommitted changes are recorded as such and never skipped.
+A seed that is on record for the revision of what is proved, or for one that differs from it in
+words alone, is not run again, so that an interrupted proof goes on where it was. Uncommitted
+changes are recorded as such and never skipped.
 """
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -54,8 +55,7 @@ class Proof(Generic[R]):
         default = PROOFS / f"{self._name}.jsonl"
         parser.add_argument("--record", type=Path, default=default, help="file to append to")
         options = parser.parse_args(arguments)
-        same = revisions(*self._paths)
-        at, done = same[0], recorded(options.record, *same)
+        at, done = recorded(options.record, revisions(*self._paths))
         wanted = [seed for seed in range(1, options.seeds + 1) if seed not in done]
         print(f"revision {at}: {len(wanted)} of {options.seeds} seeds to run", flush=True)
         failed = 0
@@ -83,10 +83,14 @@ class Proof(Generic[R]):
             return alone.submit(self._prove, seed, at).result()
 
 
-def recorded(record: Path, *revisions: str) -> set[int]:
-    """The seeds on record for these revisions; nothing is for what was never committed."""
+def recorded(record: Path, revisions: Sequence[str]) -> tuple[str, set[int]]:
+    """Which of these revisions of one code a proof goes on under, and the seeds on record.
+
+    It keeps the name under which it began. Nothing is on record for what was never committed.
+    """
     known = {each for each in revisions if not each.endswith("+changes")}
-    return {run.seed for run in read(record, Run) if run.revision in known}
+    runs = [run for run in read(record, Run) if run.revision in known]
+    return (runs[-1].revision if runs else revisions[0]), {run.seed for run in runs}
 
 
 def peak_mb() -> float:

@@ -1,6 +1,7 @@
 """Which state of the code a proof is about."""
 
 import ast
+import os
 import subprocess
 from pathlib import Path
 
@@ -17,9 +18,12 @@ def revisions(*paths: str, root: Path = ROOT) -> list[str]:
 
     These changed nothing but comments and docstrings, which do nothing: to mend them does not make
     hours of proofs a matter of the past. `paths` as Git takes them, in the repository at `root`.
+    Raises `ValueError` where they name nothing that was ever committed.
     """
-    commits = _git(root, "log", "--format=%h", "--", *paths).split()
-    if _git(root, "status", "--porcelain", "--", *paths):
+    commits = git(root, "log", "--format=%h", "--", *paths).split()
+    if not commits:
+        raise ValueError(f"no commit touched {', '.join(paths)}")
+    if git(root, "status", "--porcelain", "--", *paths):
         return [f"{commits[0]}+changes"]
     last = next(at for at, commit in enumerate(commits) if _changes_code(root, commit, paths))
     return commits[last::-1]
@@ -28,7 +32,7 @@ def revisions(*paths: str, root: Path = ROOT) -> list[str]:
 def _changes_code(root: Path, commit: str, paths: tuple[str, ...]) -> bool:
     """Whether this commit changed more than words below these paths. So does the first of all."""
     show = ("diff-tree", "--no-commit-id", "--no-renames", "-r", "--name-status")
-    changed = _git(root, *show, commit, "--", *paths).splitlines()
+    changed = git(root, *show, commit, "--", *paths).splitlines()
     for status, name in (line.split("\t") for line in changed):
         if status != "M" or not name.endswith(".py"):
             return True
@@ -39,7 +43,7 @@ def _changes_code(root: Path, commit: str, paths: tuple[str, ...]) -> bool:
 
 def _code(root: Path, commit: str, name: str) -> str:
     """What is executed of this file at a commit: its syntax tree without texts that stand alone."""
-    tree = ast.parse(_git(root, "show", f"{commit}:{name}"))
+    tree = ast.parse(git(root, "show", f"{commit}:{name}"))
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
@@ -55,6 +59,13 @@ def _is_text(node: ast.AST) -> bool:
     )
 
 
-def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(root), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+def git(root: Path, *arguments: str) -> str:
+    """What Git says of the repository at `root`, whichever one we were started by."""
+    run = subprocess.run(
+        ["git", "-C", str(root), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
+    )
+    return run.stdout.strip()

@@ -1,11 +1,10 @@
 """Which commits begin the proofs anew."""
 
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.support.revision import revision, revisions
+from tests.support.revision import git, revision, revisions
 
 CODE = '''"""What it does."""
 
@@ -30,8 +29,7 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=Somebody", "-c", "user.email=somebody@example.org")
-        command = ["git", "-C", str(self.root), *who, *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return git(self.root, *who, *arguments)
 
     def commit(self, **files: str) -> str:
         """Write these and commit everything; the short name of the commit."""
@@ -83,6 +81,11 @@ def test_a_file_that_goes_is_a_new_revision(repository: Repository) -> None:
     (repository.root / "core" / "more.py").unlink()
     gone = repository.commit()
     assert repository.revision == gone
+
+
+def test_a_path_that_was_never_there_is_a_mistake(repository: Repository) -> None:
+    with pytest.raises(ValueError, match="no commit touched kore"):
+        revision("kore", root=repository.root)
 
 
 def test_what_is_not_committed_is_said(repository: Repository) -> None:

@@ -29,6 +29,8 @@ with two cores as well."""
 MISSED = """
 ## Aims that are missed, or nearly
 
+Figures of this section were measured once, on such a machine, on 2026-11-29.
+
 - **Memory of a node**: Python with Django, REST framework, Channels and Daphne in it takes 96 MB, \
 before anything of ours; 68 MB of them with Daphne alone.
 - **Processor time at rest**: [what a node wakes for](decisions.md#an-idle-node-wakes-once-a-\
@@ -37,7 +39,8 @@ second).
 lists at once. Who holds a link to the frozen node asks it once more, and waits a second and more \
 for that; the last of the nineteen lists counts.
 - **Ten changed of 100,000**: chance says how many cells tell the sets apart. Eleven pairs of sets \
-took 1,470 to 2,484 B, in the median 1,634 B; the table has the first."""
+(`tests.benchmarks.repairing.session`, seeds 1 to 11) took 1,470 to 2,484 B, in the median 1,634 \
+B; the table has the first."""
 
 METHOD = """
 ## How it is measured

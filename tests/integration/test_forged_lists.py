@@ -30,7 +30,7 @@ def trio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def dead(trio: Cluster) -> Iterator[NodeProcess]:
+def dead(trio: Cluster) -> NodeProcess:
     """A node that was killed and is off the lists of the two others."""
     trio.revive()
     victim = trio.nodes[-1]
@@ -40,8 +40,7 @@ def dead(trio: Cluster) -> Iterator[NodeProcess]:
     victim.kill()
     for other in trio.nodes[:-1]:
         eventually(lambda: node_id not in other.client.statuses(), within=20)  # noqa: B023
-    yield victim
-    trio.revive()
+    return victim
 
 
 def _claim(liar: Peer, node_id: str, url: str) -> None:

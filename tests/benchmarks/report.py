@@ -35,9 +35,6 @@ Figures of this section were measured once, on such a machine, on 2026-11-29.
 before anything of ours; 68 MB of them with Daphne alone.
 - **Processor time at rest**: [what a node wakes for](decisions.md#an-idle-node-wakes-once-a-\
 second).
-- **A frozen one of twenty**: the first suspicion, after one to three seconds, is on half of the \
-lists at once. Who holds a link to the frozen node asks it once more, and waits a second and more \
-for that; the last of the nineteen lists counts.
 - **Ten changed of 100,000**: chance says how many cells tell the sets apart. Eleven pairs of sets \
 (`tests.benchmarks.repairing.session`, seeds 1 to 11) took 1,470 to 2,484 B, in the median 1,634 \
 B; the table has the first."""

@@ -311,10 +311,14 @@ class Contacts:
             )
 
     def keep_dialing(self, member: Member) -> None:
-        """Dial a member where all link to all: news of it may have outlived our plan."""
-        known = self._members.crowded or self._links.known(member.record.node_id)
-        if not known and (member.record.gossip_endpoint or "") not in self.plan:
-            self.want_member(member, self._context.now.monotonic)
+        """Dial a member where all link to all: our plan may have been that of a crowd."""
+        url, now = member.record.gossip_endpoint or "", self._context.now.monotonic
+        if self._members.crowded or self._links.known(member.record.node_id):
+            return
+        if url in self.plan:
+            self.plan.wake(url, now)
+        else:
+            self.want_member(member, now)
 
     def heard_of(self, url: str | None) -> bool:
         """Whether we dial this URL only because others named it."""

@@ -65,6 +65,8 @@ class Target(msgspec.Struct, kw_only=True):
     dialing: bool = False
     repeated: bool = False
     """The dial under way repeats one that nobody answered."""
+    resting: bool = False
+    """A bootstrap peer that a crowd need not link to us: so long as there is one."""
 
 
 class DialPlan:
@@ -136,7 +138,7 @@ class DialPlan:
         for target in self._of(node_id):
             target.due = _NEVER
             target.attempts = 0
-            target.dialing = target.repeated = False
+            target.dialing = target.repeated = target.resting = False
             if target.kind is not Kind.BOOTSTRAP:
                 del self._targets[target.url]
 
@@ -214,8 +216,15 @@ class DialPlan:
             if target.kind is Kind.BOOTSTRAP:
                 longest = max(LONGEST_WAIT, self._config.dial_backoff_max * active)
                 target.due = now + longest * self._rng.uniform(0.5, 1.5)
+                target.resting = True
             else:
                 del self._targets[target.url]
+
+    def wake(self, url: str, now: float) -> None:
+        """The crowd has ended in which this URL was left to rest: dial it."""
+        target = self._targets.get(url)
+        if target is not None and target.resting:
+            target.due, target.resting = now, False
 
     def rests(self, url: str) -> bool:
         """Whether nothing but time holds up the next dial of this URL, or it has no target."""
@@ -265,7 +274,7 @@ class DialPlan:
                     continue
                 self._tokens -= 1
                 parallel += 1
-            target.dialing = True
+            target.dialing, target.resting = True, False
             yield target
 
     def next_due(self, now: float) -> float | None:

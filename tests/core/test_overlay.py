@@ -376,6 +376,48 @@ def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
     assert endpoint("a") in dials(subject.hear(310, **others))
 
 
+@pytest.fixture
+def resting() -> tuple[Subject, dict[str, int]]:
+    """A node linked to eight members of a crowd, and not to its bootstrap peer `a`."""
+    subject = Subject(bootstrap=(endpoint("a"),), rewire_interval=1e5)
+    subject.reach(1, endpoint("a"))
+    subject.receive(1, join("a"))
+    listing(subject, 1, "a", *(f"m{number}" for number in range(20)))
+    links = {f"m{number}": 10 + number for number in range(8)}
+    for name, link in links.items():
+        subject.joined(link, name)
+    subject.wait(1.0)
+    assert endpoint("a") not in dials(subject.lose(1, ENOUGH) + subject.hear(5, **links))
+    return subject, links
+
+
+def end_crowd(subject: Subject) -> None:
+    """Twelve members leave."""
+    for number in range(8, 20):
+        subject.joined(10 + number, f"m{number}")
+        subject.receive(10 + number, message("leave", f"m{number}", {"reason": "shutdown"}, ttl=3))
+        subject.lose(10 + number)
+
+
+def test_l1_a_bootstrap_peer_left_in_peace_is_dialed_once_the_crowd_has_ended(
+    resting: tuple[Subject, dict[str, int]],
+) -> None:
+    """Where all link to all it cannot wait for the rest of the five minutes."""
+    subject, _ = resting
+    end_crowd(subject)
+    assert dials(subject.wait(1.5)) == [endpoint("a")]
+
+
+def test_l1_a_bootstrap_peer_that_came_back_rests_like_any_other(
+    resting: tuple[Subject, dict[str, int]],
+) -> None:
+    subject, links = resting
+    subject.joined(1, "a")
+    end_crowd(subject)
+    subject.wait(1.0)
+    assert dials(subject.lose(1, ENOUGH) + subject.hear(20, **links)) == []
+
+
 def test_l1_links_are_exchanged_now_and_then() -> None:
     subject = filled(2, rewire_interval=10.0)
     own = degree(33) // 2

@@ -84,6 +84,15 @@ def test_l1_a_crowd_that_shrinks_is_a_mesh_again() -> None:
     cluster.wait_for(lambda: len(cluster.links()) == 8 * 7 // 2, within=10, every=0.5)
 
 
+def test_l1_a_crowd_that_leaves_a_few_alone_is_a_mesh_at_once() -> None:
+    """Its bootstrap peers among them, who need not have been linked to each other (M7)."""
+    cluster = crowd(21)
+    cluster.wait_for(lambda: {"n000", "n001"} not in map(set, cluster.links()), within=300, every=1)
+    for name in list(cluster.hosts)[3:]:
+        cluster.stop(name)
+    cluster.wait_for(lambda: len(cluster.links()) == 3, within=5, every=0.5)
+
+
 def test_m4_who_fails_silently_is_suspected_by_all_within_seconds() -> None:
     cluster = crowd()
     cluster.kill("n007", dark=True)

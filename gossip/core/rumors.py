@@ -3,8 +3,9 @@
 Theory of operation. A change of a member's standing or incarnation goes out within
 `Config.news_delay`, on all extended links, or in a crowd on some of them; then it rides on
 heartbeats, until it was told a number of times that is logarithmic in the size of the cluster:
-enough for everybody to hear it from somebody. News that accuses a member goes to that member as
-well, on its own link, so that it can refute it (M2).
+enough for almost everybody to hear it from somebody. Whom chance left out in a crowd is told when
+it shows: it names as active, to a peer whose table differs, who is not. News that accuses a member
+goes to that member as well, on its own link, so that it can refute it (M2).
 
 Plain peers have no incarnation and could refute nothing: there is no news of them.
 
@@ -12,6 +13,7 @@ Plain peers have no incarnation and could refute nothing: there is no news of th
     (2003), for what a fan-out reaches.
 """
 
+from collections.abc import Iterable
 from math import ceil, log2
 
 import msgspec
@@ -19,7 +21,7 @@ import msgspec
 from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.links import Link
-from gossip.core.members import Member
+from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Roots, Standing
 
 NEWS_TIMER = "news"
@@ -27,6 +29,8 @@ NEWS_TIMER = "news"
 FANOUT = 5
 """Links of a crowd on which news goes out at once: less than one node in a hundred misses it then,
 1 - c = exp(-5 c), and is told by heartbeats, or finds out as it compares tables."""
+
+_UNWELL = {Status.SUSPECTED: Standing.SUSPECT, Status.INACTIVE: Standing.LEFT}
 
 
 class _Rumor(msgspec.Struct):
@@ -161,6 +165,23 @@ class Rumors:
         elif usable := [link for link in links if link.usable]:
             del self._accusations[node_id]
             self._send(usable[-1:], (NewsItem(node_id, incarnation, Standing.SUSPECT),))
+
+    def correct(self, link: Link, listed: Iterable[PeerRecord]) -> None:
+        """Tell a peer that lists these as active whom of them it is not to.
+
+        Chance left it out when others heard of that; or it was away.
+        """
+        known = ((record, self._members.get(record.node_id)) for record in listed)
+        news = [
+            NewsItem(record.node_id, member.record.incarnation, _UNWELL[member.status])
+            for record, member in known
+            if member is not None
+            and member.record.extended
+            and member.status in _UNWELL
+            and record.incarnation <= member.record.incarnation
+        ]
+        if news and link.usable:
+            self._send([link], tuple(news[: self._context.config.limits.news]))
 
     def _send(self, links: list[Link], news: tuple[NewsItem, ...]) -> None:
         context = self._context

@@ -225,15 +225,16 @@ class Contacts:
         """A member closed its link to us, or we ours, because one of us has enough of them (L1)."""
         node_id, rng = member.record.node_id, self._context.rng
         linked = sum(link.extended for link in self._links.best())
+        later = now + rng.uniform(0.5, 1.5) * ENOUGH_FOR
         if linked < min(degree(self._members.dialable + 1), self._members.dialable):
-            # We have not, and may know nobody else.
+            # We have not, and may know nobody else than a bootstrap peer.
             self.plan.unsettled(None, node_id, now + rng.uniform(1, 3))
-            if not self._members.crowded:
-                self.want_member(member, now + rng.uniform(0.5, 1.5) * ENOUGH_FOR)
         elif self._members.crowded:
             self.plan.rest(node_id, now, self._members.active_count)
         else:
-            self.want_member(member, now + rng.uniform(0.5, 1.5) * ENOUGH_FOR)
+            self.plan.unsettled(None, node_id, later)
+        if not self._members.crowded:
+            self.want_member(member, later)
         if member.record.gossip_endpoint is None:
             # We cannot tell any more whether it lives; those can who are linked to it.
             self._members.drop(member)
@@ -311,14 +312,10 @@ class Contacts:
             )
 
     def keep_dialing(self, member: Member) -> None:
-        """Dial a member where all link to all: our plan may have been that of a crowd."""
-        url, now = member.record.gossip_endpoint or "", self._context.now.monotonic
-        if self._members.crowded or self._links.known(member.record.node_id):
-            return
-        if url in self.plan:
-            self.plan.wake(url, now)
-        else:
-            self.want_member(member, now)
+        """Dial a member where all link to all: news of it may have outlived our plan."""
+        known = self._members.crowded or self._links.known(member.record.node_id)
+        if not known and (member.record.gossip_endpoint or "") not in self.plan:
+            self.want_member(member, self._context.now.monotonic)
 
     def heard_of(self, url: str | None) -> bool:
         """Whether we dial this URL only because others named it."""

@@ -220,11 +220,11 @@ class DialPlan:
             else:
                 del self._targets[target.url]
 
-    def wake(self, url: str, now: float) -> None:
-        """The crowd has ended in which this URL was left to rest: dial it."""
-        target = self._targets.get(url)
-        if target is not None and target.resting:
-            target.due, target.resting = now, False
+    def wake(self, now: float) -> None:
+        """The crowd has ended in which bootstrap peers were left to rest: dial them."""
+        for target in self._targets.values():
+            if target.resting:
+                target.due, target.resting = now, False
 
     def rests(self, url: str) -> bool:
         """Whether nothing but time holds up the next dial of this URL, or it has no target."""

@@ -186,8 +186,6 @@ class Membership:
         newcomer = link.dialed is not None and now - link.opened < NEWCOMER
         unreachable = 0
         crowd = link.extended and self._is_crowd(names)
-        if crowd and names.answer:
-            self._rumors.correct(link, names.records)
         for record in names.records:
             unreachable += record.gossip_endpoint is None
             if unreachable > self._config.limits.vouched:

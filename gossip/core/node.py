@@ -103,9 +103,9 @@ class Node:
         self._config = config
         self._context = Context(config, rng)
         self._replica = Replica(self._context)
-        self._repair = Repair(self._context, self._replica)
-        self._plain = PlainPeers(self._context, self._replica)
         self._rumors = Rumors(self._context)
+        self._repair = Repair(self._context, self._replica, self._rumors)
+        self._plain = PlainPeers(self._context, self._replica)
         self._roster = Roster(self._context, self._rumors)
         self._contacts = Contacts(self._context, self._roster, self._repair)
         pings = Pings(self._context)

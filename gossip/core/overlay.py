@@ -50,6 +50,7 @@ class Overlay:
     def tick(self) -> None:
         """Look at our links, once a second."""
         if not self._members.crowded:
+            self._contacts.plan.wake(self._context.now.monotonic)
             return
         links = [link for link in self._context.links.best() if self._counts(link)]
         wanted = degree(self._members.dialable + 1)

@@ -34,6 +34,7 @@ from gossip.core.messages import (
 )
 from gossip.core.replica import Replica
 from gossip.core.roots import far_more
+from gossip.core.rumors import Rumors
 from gossip.core.sessions import Differences, Session, Snapshot, first_cells
 from gossip.core.sketch import difference
 
@@ -61,9 +62,10 @@ S = TypeVar("S", bound=Session)
 class Repair:
     """Compares roots and settles what differs."""
 
-    def __init__(self, context: Context, replica: Replica) -> None:
+    def __init__(self, context: Context, replica: Replica, rumors: Rumors) -> None:
         self._context = context
         self._replica = replica
+        self._rumors = rumors
         self._digests = Digests(context, replica.state)
         self._intake = Intake(context, replica)
         self._answers = Answers(context, replica, self._digests)
@@ -233,7 +235,8 @@ class Repair:
         self._named_at = now
         lacking = self._context.members.among(found)
         self.name(link, lacking, answer=True)
-        if len(lacking) < len(found):
+        unwell = self._rumors.correct(link, found)
+        if len(lacking) + unwell < len(found):
             # The others we lack ourselves, or know in another incarnation.
             self._ask_for_lacking(link)
 

@@ -4,8 +4,8 @@ Theory of operation. A change of a member's standing or incarnation goes out wit
 `Config.news_delay`, on all extended links, or in a crowd on some of them; then it rides on
 heartbeats, until it was told a number of times that is logarithmic in the size of the cluster:
 enough for almost everybody to hear it from somebody. Whom chance left out in a crowd is told when
-it shows: it names as active, to a peer whose table differs, who is not. News that accuses a member
-goes to that member as well, on its own link, so that it can refute it (M2).
+it asks for the members that it lacks: the sketch of its table shows whom it lists as active. News
+that accuses a member goes to that member as well, on its own link, so that it can refute it (M2).
 
 Plain peers have no incarnation and could refute nothing: there is no news of them.
 
@@ -13,7 +13,7 @@ Plain peers have no incarnation and could refute nothing: there is no news of th
     (2003), for what a fan-out reaches.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container
 from math import ceil, log2
 
 import msgspec
@@ -21,7 +21,7 @@ import msgspec
 from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.links import Link
-from gossip.core.members import Member, PeerRecord, Status
+from gossip.core.members import Member, Status
 from gossip.core.messages import NewsItem, Roots, Standing
 
 NEWS_TIMER = "news"
@@ -30,7 +30,7 @@ FANOUT = 5
 """Links of a crowd on which news goes out at once: less than one node in a hundred misses it then,
 1 - c = exp(-5 c), and is told by heartbeats, or finds out as it compares tables."""
 
-_UNWELL = {Status.SUSPECTED: Standing.SUSPECT, Status.INACTIVE: Standing.LEFT}
+_AS_TOLD = {Status.SUSPECTED: Standing.SUSPECT, Status.INACTIVE: Standing.LEFT}
 
 
 class _Rumor(msgspec.Struct):
@@ -166,22 +166,19 @@ class Rumors:
             del self._accusations[node_id]
             self._send(usable[-1:], (NewsItem(node_id, incarnation, Standing.SUSPECT),))
 
-    def correct(self, link: Link, listed: Iterable[PeerRecord]) -> None:
-        """Tell a peer that lists these as active whom of them it is not to.
+    def correct(self, link: Link, listed: Container[int]) -> int:
+        """Tell a peer who is suspected or left, of those whom by these hashes it lists as active.
 
-        Chance left it out when others heard of that; or it was away.
+        Chance left it out when others heard of that, or it was away. Returns how many there are.
         """
-        known = ((record, self._members.get(record.node_id)) for record in listed)
         news = [
-            NewsItem(record.node_id, member.record.incarnation, _UNWELL[member.status])
-            for record, member in known
-            if member is not None
-            and member.record.extended
-            and member.status in _UNWELL
-            and record.incarnation <= member.record.incarnation
+            NewsItem(member.record.node_id, member.record.incarnation, _AS_TOLD[member.status])
+            for member in self._members.unwell()
+            if member.record.extended and member.record.hash in listed
         ]
-        if news and link.usable:
+        if news:
             self._send([link], tuple(news[: self._context.config.limits.news]))
+        return len(news)
 
     def _send(self, links: list[Link], news: tuple[NewsItem, ...]) -> None:
         context = self._context

@@ -37,8 +37,7 @@ after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the way
 some hop of most: writes are late, and some come first by a way of more hops. Answers to questions \
 are late as well, so nodes that run are suspected and refute it, and each suspicion and refutation \
 is news to everybody: so what a node sends grows with their number where packets are lost; [what \
-was done about it](decisions.md#answers-have-the-time-that-they-take). A thousand at 20 % take \
-most of an hour on one core, for which the table still waits."""
+was done about it](decisions.md#answers-have-the-time-that-they-take)."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),

@@ -13,6 +13,7 @@ from gossip.core.sketch import Sketch, difference
 from tests.support.core import ME, Subject, kinds, sent
 from tests.support.crowd import crowd, listing
 from tests.support.frames import WALL, exchange, root
+from tests.support.news import news, told
 
 NAMES = ["a", "b", *(f"m{number}" for number in range(30))]
 """Who is in a `crowd`, besides ourselves."""
@@ -128,6 +129,35 @@ def test_m5_who_knows_more_than_we_is_asked_back() -> None:
     assert named(frames) == ["m29"]
     [question] = [frame for frame in frames if "peers" not in frame["data"]]
     assert len(question["data"]["cells"]) > 900
+
+
+def test_m5_who_lists_as_active_whom_others_suspect_is_told() -> None:
+    subject = crowd()
+    subject.receive(2, news("b", ["m3", WALL, "suspect"], ["m4", WALL, "left"]))
+    subject.wait(0.1)
+    effects = subject.receive(1, exchange("a", "members", cells=cells(ME, *NAMES)))
+    assert told(effects, 1) == [["m3", WALL, "suspect"], ["m4", WALL, "left"]]
+    # It lacks nobody, nor do we.
+    assert kinds(effects, 1) == ["heartbeat"]
+
+
+def test_m5_who_lists_a_later_life_of_the_suspected_is_asked_for_it() -> None:
+    subject = crowd()
+    subject.receive(2, news("b", ["m29", WALL, "suspect"]))
+    subject.wait(0.1)
+    later = cells(ME, *NAMES[:-1], m29=WALL + 1)
+    effects = subject.receive(1, exchange("a", "members", cells=later))
+    assert kinds(effects, 1) == ["members"]
+
+
+def test_m5_no_more_than_eight_are_put_right_at_a_time() -> None:
+    subject = crowd()
+    for name in NAMES[2:12]:
+        subject.receive(2, news("b", [name, WALL, "suspect"]))
+    subject.wait(0.1)
+    effects = subject.receive(1, exchange("a", "members", cells=cells(ME, *NAMES)))
+    assert len(told(effects, 1)) == 8
+    assert kinds(effects, 1) == ["heartbeat"]
 
 
 def test_m5_too_many_differences_are_answered_by_all_names_but_not_each_time() -> None:

@@ -408,6 +408,17 @@ def test_l1_a_bootstrap_peer_left_in_peace_is_dialed_once_the_crowd_has_ended(
     assert dials(subject.wait(1.5)) == [endpoint("a")]
 
 
+def test_m7_so_it_is_where_it_is_no_member_any_more(
+    resting: tuple[Subject, dict[str, int]],
+) -> None:
+    subject, links = resting
+    subject.receive(10, news("m0", ["a", WALL, "suspect"]))
+    subject.hear(70, **links)
+    assert "a" not in subject.statuses()
+    end_crowd(subject)
+    assert endpoint("a") in dials(subject.wait(1.5))
+
+
 def test_l1_a_bootstrap_peer_that_came_back_rests_like_any_other(
     resting: tuple[Subject, dict[str, int]],
 ) -> None:
@@ -416,6 +427,7 @@ def test_l1_a_bootstrap_peer_that_came_back_rests_like_any_other(
     end_crowd(subject)
     subject.wait(1.0)
     assert dials(subject.lose(1, ENOUGH) + subject.hear(20, **links)) == []
+    assert dials(subject.hear(60, **links)) == [endpoint("a")]
 
 
 def test_l1_links_are_exchanged_now_and_then() -> None:

@@ -6,8 +6,8 @@ from gossip.core.config import Limits
 from gossip.core.events import DialFailed, IncarnationKept
 from gossip.core.rumors import FANOUT
 from tests.support.core import Subject, closed, sent
-from tests.support.crowd import crowd, filled, record
-from tests.support.frames import WALL, endpoint, exchange, heartbeat, message
+from tests.support.crowd import filled
+from tests.support.frames import WALL, endpoint, heartbeat, message
 from tests.support.news import named, news, told, unlinked, without_buried
 
 
@@ -64,38 +64,6 @@ def test_m5_in_a_crowd_news_goes_to_some_at_once_and_to_all_with_heartbeats() ->
     assert len(first) == FANOUT
     effects = subject.hear(20, a=1, b=2, **{f"m{number}": 10 + number for number in range(12)})
     assert all(["m20", WALL, "suspect"] in told(effects, link) for link in links)
-
-
-def answered(subject: Subject, *names: str, answer: bool = True, **changes: Any) -> list[Any]:
-    """What `b` is told when it names these, be it as an answer."""
-    subject.wait(0.1)
-    peers = [record(name, **changes) for name in names]
-    return told(subject.receive(2, exchange("b", "members", peers=peers, answer=answer)), 2)
-
-
-def test_m5_who_names_as_active_whom_others_suspect_is_told() -> None:
-    subject = crowd()
-    subject.receive(1, news("a", ["m3", WALL, "suspect"], ["m4", WALL, "left"]))
-    standing = [["m3", WALL, "suspect"], ["m4", WALL, "left"]]
-    assert answered(subject, "m3", "m4", "m5") == standing
-    # It may well have heard of it by now; what nobody asked for is not answered.
-    assert answered(subject, "m3", "m4", answer=False) == []
-
-
-def test_m5_who_names_a_later_life_of_the_suspected_knows_better() -> None:
-    subject = crowd()
-    subject.receive(1, news("a", ["m3", WALL, "suspect"]))
-    assert answered(subject, "m3", incarnation=WALL + 1) == []
-    assert subject.statuses()["m3"] == "active"
-    assert answered(subject, "m3", incarnation=WALL) == []
-
-
-def test_m5_no_more_than_eight_are_put_right_at_a_time() -> None:
-    subject = crowd()
-    names = [f"m{number}" for number in range(10)]
-    for name in names:
-        subject.receive(1, news("a", [name, WALL, "suspect"]))
-    assert answered(subject, *names) == [[name, WALL, "suspect"] for name in names[:8]]
 
 
 def test_m1_a_refutation_goes_out_on_all_links_at_once() -> None:

@@ -66,7 +66,7 @@ class Target(msgspec.Struct, kw_only=True):
     repeated: bool = False
     """The dial under way repeats one that nobody answered."""
     resting: bool = False
-    """A bootstrap peer that a crowd need not link to us: so long as there is one."""
+    """Left alone because there is a crowd, though a bootstrap peer; dialed when that ends."""
 
 
 class DialPlan:

@@ -169,7 +169,8 @@ class Rumors:
     def correct(self, link: Link, listed: Container[int]) -> int:
         """Tell a peer who is suspected or left, of those whom by these hashes it lists as active.
 
-        Chance left it out when others heard of that, or it was away. Returns how many there are.
+        Chance left it out when others heard of that, or it was away. `listed` may be hashes that
+        differ between us: of ours none is of such a member. Returns how many there are.
         """
         news = [
             NewsItem(member.record.node_id, member.record.incarnation, _AS_TOLD[member.status])

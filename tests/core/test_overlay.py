@@ -419,7 +419,7 @@ def test_m7_so_it_is_where_it_is_no_member_any_more(
     assert endpoint("a") in dials(subject.wait(1.5))
 
 
-def test_l1_a_bootstrap_peer_that_came_back_rests_like_any_other(
+def test_l1_in_a_mesh_a_bootstrap_peer_that_has_links_enough_is_dialed_again_later(
     resting: tuple[Subject, dict[str, int]],
 ) -> None:
     subject, links = resting

@@ -8,6 +8,7 @@ from gossip.core.effects import NoticeKind
 from gossip.sim.cluster import Cluster
 from gossip.sim.conditions import Conditions
 from gossip.sim.network import End
+from tests.simulation.clusters import suspected_by_all
 
 LOSSY = Conditions(latency=0.05, jitter=0.0, loss=0.2, resend=0.2)
 """TCP sends again after 0.2 s, 0.4 s more, and so on; what follows waits for it."""
@@ -66,4 +67,5 @@ def frames_about_deaths() -> int:
         cluster.world.network.arrived = arrived
         cluster.kill("n059")
         cluster.run(1)
+        assert suspected_by_all(cluster, "n059")
     return frames

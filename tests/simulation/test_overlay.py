@@ -96,6 +96,7 @@ def test_l1_a_crowd_that_leaves_a_few_alone_is_a_mesh_at_once() -> None:
 def test_m4_who_fails_silently_is_suspected_by_all_within_seconds() -> None:
     cluster = crowd()
     cluster.kill("n007", dark=True)
+    # Four in the median; ten is what no list is to exceed.
     cluster.wait_for(lambda: suspected_by_all(cluster, "n007"), within=10, every=0.1)
 
 

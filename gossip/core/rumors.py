@@ -31,6 +31,7 @@ FANOUT = 5
 1 - c = exp(-5 c), and is told by heartbeats, or finds out as it compares tables."""
 
 _AS_TOLD = {Status.SUSPECTED: Standing.SUSPECT, Status.INACTIVE: Standing.LEFT}
+"""What news calls the members that are not active."""
 
 
 class _Rumor(msgspec.Struct):

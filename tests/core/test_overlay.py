@@ -361,16 +361,22 @@ def test_m3_who_breaks_its_link_is_dialed_at_once_in_a_crowd_too() -> None:
     assert subject.statuses()["m0"] == "suspected"
 
 
-def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
-    """It is dialed all the same, after five minutes more or less: we may be cut off from it."""
+def led_by_a(count: int, linked: int) -> tuple[Subject, dict[str, int]]:
+    """A node that its bootstrap peer `a` told of so many members, and its links to some of them."""
     subject = Subject(bootstrap=(endpoint("a"),), rewire_interval=1e5)
     subject.reach(1, endpoint("a"))
     subject.receive(1, join("a"))
-    listing(subject, 1, "a", *(f"m{number}" for number in range(30)))
-    others = {f"m{number}": 10 + number for number in range(6)}
-    for name, link in others.items():
+    listing(subject, 1, "a", *(f"m{number}" for number in range(count)))
+    links = {f"m{number}": 10 + number for number in range(linked)}
+    for name, link in links.items():
         subject.joined(link, name)
     subject.wait(1.0)
+    return subject, links
+
+
+def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
+    """It is dialed all the same, after five minutes more or less: we may be cut off from it."""
+    subject, others = led_by_a(30, 6)
     effects = subject.lose(1, ENOUGH) + subject.hear(145, **others)
     assert endpoint("a") not in dials(effects)
     assert endpoint("a") in dials(subject.hear(310, **others))
@@ -379,14 +385,7 @@ def test_l1_a_bootstrap_peer_that_is_a_member_is_left_in_peace() -> None:
 @pytest.fixture
 def resting() -> tuple[Subject, dict[str, int]]:
     """A node linked to eight members of a crowd, and not to its bootstrap peer `a`."""
-    subject = Subject(bootstrap=(endpoint("a"),), rewire_interval=1e5)
-    subject.reach(1, endpoint("a"))
-    subject.receive(1, join("a"))
-    listing(subject, 1, "a", *(f"m{number}" for number in range(20)))
-    links = {f"m{number}": 10 + number for number in range(8)}
-    for name, link in links.items():
-        subject.joined(link, name)
-    subject.wait(1.0)
+    subject, links = led_by_a(20, 8)
     assert endpoint("a") not in dials(subject.lose(1, ENOUGH) + subject.hear(5, **links))
     return subject, links
 
@@ -408,7 +407,7 @@ def test_l1_a_bootstrap_peer_left_in_peace_is_dialed_once_the_crowd_has_ended(
     assert dials(subject.wait(1.5)) == [endpoint("a")]
 
 
-def test_m7_so_it_is_where_it_is_no_member_any_more(
+def test_m7_a_bootstrap_peer_that_was_removed_meanwhile_is_dialed_then_as_well(
     resting: tuple[Subject, dict[str, int]],
 ) -> None:
     subject, links = resting

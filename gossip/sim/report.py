@@ -18,7 +18,7 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     yield (
         f"{plan.nodes} nodes, {conditions.latency * 1e3:g} to"
         f" {(conditions.latency + conditions.jitter) * 1e3:g} ms from one to another,"
-        f" {conditions.loss:.0%} of the frames lost{for_good}, seed {plan.seed}"
+        f" {_percent(conditions.loss)} of the frames lost{for_good}, seed {plan.seed}"
     )
     formed = "not in time" if study.formed is None else f"{study.formed:.1f} s after the last start"
     yield f"  all list all: {formed}"
@@ -30,11 +30,11 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     if plan.churn:
         yield f"  nodes that crashed and came back meanwhile: {study.crashes}"
     yield from _written(study)
-    yield _spread("end of a process seen on all lists", study.noticed)
-    yield _spread("end of a host seen on all lists", study.hosts_noticed)
-    if study.missed:
-        yield f"  lists on which a dead node stayed active: {study.missed}"
-    yield _spread("either off all lists", study.gone)
+    yield _spread("end of a process seen on a list", study.noticed)
+    yield _spread("end of a host seen on a list", study.hosts_noticed)
+    if missed := study.missed + study.hosts_missed:
+        yield f"  lists on which a dead node stayed active: {missed}"
+    yield _spread("either off a list", study.gone)
     yield (
         f"  nodes that ran: suspected {study.suspected} times on some list,"
         f" removed {study.removed} times"
@@ -68,6 +68,10 @@ def _spread(what: str, times: Sequence[float]) -> str:
     )
 
 
+def _percent(share: float) -> str:
+    return f"{share * 100:g}%"
+
+
 def _time(seconds: float) -> str:
     return f"{seconds * 1e3:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
@@ -75,12 +79,15 @@ def _time(seconds: float) -> str:
 def picture(plan: Plan, study: Study) -> str:
     """The shares of nodes that know of something after some time, as SVG."""
     curves = {
-        "a write has arrived": study.coverage,
-        "the end of a process is seen": study.noticed,
-        "the end of a host is seen": study.hosts_noticed,
+        "a write has arrived": (study.coverage, len(study.arrivals) * study.nodes),
+        "the end of a process is seen": (study.noticed, len(study.noticed) + study.missed),
+        "the end of a host is seen": (
+            study.hosts_noticed,
+            len(study.hosts_noticed) + study.hosts_missed,
+        ),
     }
-    longest = max((max(times) for times in curves.values() if times), default=1.0)
-    title = f"{plan.nodes} nodes, {plan.conditions.loss:.0%} loss, seed {plan.seed}"
+    longest = max((max(times) for times, _ in curves.values() if times), default=1.0)
+    title = f"{plan.nodes} nodes, {_percent(plan.conditions.loss)} loss, seed {plan.seed}"
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{_HEIGHT}">',
         f"<title>{escape(title)}</title>",
@@ -89,10 +96,10 @@ def picture(plan: Plan, study: Study) -> str:
         f'<text x="{_MARGIN}" y="20">{escape(title)}: share of the nodes over time</text>',
         *_axes(longest),
     ]
-    for number, (name, times) in enumerate(curves.items()):
+    for number, (name, (times, of)) in enumerate(curves.items()):
         if times:
             colour = _COLOURS[number]
-            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _points(times, longest))
+            points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _points(times, of, longest))
             parts.append(
                 f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
             )
@@ -117,12 +124,13 @@ def _axes(longest: float) -> Iterator[str]:
         yield f'<text x="{x:.0f}" y="{bottom + 18}" text-anchor="middle">{label}</text>'
 
 
-def _points(times: Sequence[float], longest: float) -> Iterator[tuple[float, float]]:
-    """A step for every two hundredth of the times."""
+def _points(times: Sequence[float], of: int, longest: float) -> Iterator[tuple[float, float]]:
+    """A step for every two hundredth of the times; `of` are all, those included that never came."""
     ordered = sorted(times)
     across, up = _WIDTH - 2 * _MARGIN, _HEIGHT - 2 * _MARGIN
     yield _MARGIN, _HEIGHT - _MARGIN
     for place in range(0, len(ordered), max(1, len(ordered) // 200)):
-        share = (place + 1) / len(ordered)
-        yield _MARGIN + across * ordered[place] / longest, _HEIGHT - _MARGIN - up * share
-    yield _MARGIN + across * ordered[-1] / longest, _MARGIN
+        yield _MARGIN + across * ordered[place] / longest, _HEIGHT - _MARGIN - up * (place + 1) / of
+    highest = _HEIGHT - _MARGIN - up * len(ordered) / of
+    yield _MARGIN + across * ordered[-1] / longest, highest
+    yield _MARGIN + across, highest

@@ -88,7 +88,9 @@ class Study(msgspec.Struct, kw_only=True):
     hosts_noticed: list[float] = []
     """The same of hosts that went dark."""
     missed: int = 0
-    """Lists on which a dead node stayed active."""
+    """Lists on which a node stayed active whose process had ended."""
+    hosts_missed: int = 0
+    """The same of hosts that went dark."""
     suspected: int = 0
     """Suspicions of nodes that ran, on any list."""
     removed: int = 0
@@ -282,8 +284,13 @@ class _Run:
             self._count_notices()
             victim.kill(dark=dark)
             ended[victim.name] = self._cluster.now
-            times = self._until_noticed(victim.name)
-            (self._study.hosts_noticed if dark else self._study.noticed).extend(times)
+            times, missed = self._until_noticed(victim.name)
+            if dark:
+                self._study.hosts_noticed += times
+                self._study.hosts_missed += missed
+            else:
+                self._study.noticed += times
+                self._study.missed += missed
             self._tell(f"{len(times)} lists noticed the end of a {'host' if dark else 'process'}")
         self._count_notices()
         if ended:
@@ -304,7 +311,8 @@ class _Run:
             if noticed.notice.kind is NoticeKind.PEER_REMOVED and noticed.notice.subject in ended
         ]
 
-    def _until_noticed(self, name: str) -> list[float]:
+    def _until_noticed(self, name: str) -> tuple[list[float], int]:
+        """When each list showed the end of this node, and how many never did."""
         cluster = self._cluster
         began, unaware, times = cluster.now, list(cluster.up), list[float]()
         while unaware and cluster.now - began < _NOTICED_WITHIN:
@@ -312,8 +320,7 @@ class _Run:
             still = [host for host in unaware if host.node.status_of(name) == "active"]
             times += [cluster.now - began] * (len(unaware) - len(still))
             unaware = still
-        self._study.missed += len(unaware)
-        return times
+        return times, len(unaware)
 
     def _count_notices(self) -> None:
         """Count what was noticed of nodes that ran all the time since the last count."""

@@ -1,59 +1,81 @@
-"""A thousand nodes that are cut in two for an hour, from the record of `make prove-split`."""
+"""Two halves of a cluster that hear nothing of each other for a minute, and then do again."""
 
-from collections.abc import Iterator, Sequence
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from tests.benchmarks import sections
-from tests.benchmarks.sections import bold
-from tests.simulation.splitting import ONE, WITHIN, Run
-from tests.support import record as records
-from tests.support.proof import PROOFS
+from tests.support.cluster import Cluster
+from tests.support.ledger import Ledger
+from tests.support.process import NodeProcess, free_ports
+from tests.support.proxy import Network
 
-RECORD = PROOFS / "split.jsonl"
-HEADING = "## A thousand nodes apart for an hour, in simulation"
+NODES = 10
+APART = 60.0
+"""Seconds: about as long as silence may last until a member is removed, so most are by then."""
+ROUNDS = 120
+"""In each, each half gets a write to a key of its own and one to a key of both."""
+PATIENCE = 120
 
-_INTRODUCTION = """\
-The real core in virtual time, on links of 20 to 30 ms. The three bootstrap peers of all are \
-stopped before. Both halves are written to, at keys of their own and at the same ones, and by the \
-end each has removed the members of the other. Then the network heals."""
-
-
-def read(record: Path = RECORD) -> list[Run]:
-    """All that is on record, in the order in which it happened."""
-    return records.read(record, Run)
+Half = list[NodeProcess]
 
 
-def section(runs: Sequence[Run]) -> str:
-    """The runs at the latest revision, a column for each. There must be one."""
-    return sections.of_latest(HEADING, _INTRODUCTION, "split", runs, _table)
+def split() -> dict[str, float]:
+    """Cut the network between two halves, write at both, heal it, and see that nothing is lost."""
+    with _behind_proxies() as (nodes, network):
+        halves = nodes.nodes[: NODES // 2], nodes.nodes[NODES // 2 :]
+        ledger = Ledger()
+        apart = network.split(*halves)
+        _write(halves, ledger)
+        _assert_apart(*halves)
+        _assert_apart(*reversed(halves))
+        healed = time.perf_counter()
+        apart.end()
+        nodes.wait_whole(PATIENCE)
+        whole = time.perf_counter() - healed
+        state = nodes.wait_equal(PATIENCE)
+        equal = time.perf_counter() - healed
+        assert ledger.acknowledged == 4 * ROUNDS
+        assert not (lost := ledger.lost(state)), lost
+        return {"split_whole": whole, "split_equal": equal}
 
 
-def refresh(document: Path, runs: Sequence[Run]) -> None:
-    """Write this section of the document anew."""
-    sections.refresh(document, HEADING, section(runs))
+@contextmanager
+def _behind_proxies() -> Iterator[tuple[Cluster, Network]]:
+    ports = free_ports(2 * NODES)
+    public, own = ports[:NODES], ports[NODES:]
+    urls = [f"ws://localhost:{port}/ws" for port in public]
+    with tempfile.TemporaryDirectory() as directory:
+        nodes = Cluster.of(NodeProcess(port, Path(directory, f"node-{port}")) for port in own)
+        for node, url in zip(nodes, urls, strict=True):
+            node.settings["GOSSIP_PUBLIC_URL"] = url
+            node.settings["GOSSIP_BOOTSTRAP_PEERS"] = ",".join(urls)
+        with Network(zip(public, own, strict=True)) as network, nodes:
+            yield nodes, network
 
 
-def _table(runs: Sequence[Run]) -> Iterator[str]:
-    rows: tuple[tuple[str, str, list[str]], ...] = (
-        ("seed", "aim", [f"{run.seed}" for run in runs]),
-        ("nodes", "", [f"{run.nodes:,}" for run in runs]),
-        ("apart for", "", [f"{run.apart / 60:,.0f} minutes" for run in runs]),
-        ("keys written meanwhile", "", [f"{run.keys:,}" for run in runs]),
-        ("from healing until all list all", "", [_seconds(run.whole) for run in runs]),
-        (
-            "until all states are equal as well",
-            f"{WITHIN:.1f} s",
-            [bold(_seconds(run.equal), (run.equal or 0) > WITHIN) for run in runs],
-        ),
-        ("frames in all", "", [f"{run.frames:,}" for run in runs]),
-        ("outcome", "", [bold(run.outcome, run.outcome != ONE) for run in runs]),
-        ("took", "", [f"{run.seconds:,.0f} s" for run in runs]),
-    )
-    for number, (what, aim, cells) in enumerate(rows):
-        yield f"| {what} | {aim} | {' | '.join(cells)} |"
-        if number == 0:
-            yield f"|{'---|' * (len(runs) + 2)}"
+def _write(halves: tuple[Half, Half], ledger: Ledger) -> None:
+    """Write at the nodes of each half in turn, at a pace that lasts as long as they are apart."""
+    began = time.monotonic()
+    for number in range(ROUNDS):
+        for half in halves:
+            client = half[number % len(half)].client
+            ledger.write(client, f"half-{halves.index(half)}/{number}", number)
+            ledger.write(client, f"both/{number}", client.port)
+        time.sleep(max(0.0, began + (number + 1) * APART / ROUNDS - time.monotonic()))
 
 
-def _seconds(taken: float | None) -> str:
-    return "" if taken is None else f"{taken:,.1f} s"
+def _assert_apart(half: Half, other: Half) -> None:
+    """Raise unless these list each other alone as active, and have no key of the other half."""
+    ids = {node.client.node_id() for node in half}
+    beyond = set(other[0].client.data("half-"))
+    for node in half:
+        own = node.client.node_id()
+        statuses = node.client.statuses()
+        active = {peer for peer, status in statuses.items() if status == "active"}
+        assert active == ids - {own}, statuses
+        assert not beyond & set(node.client.data("half-")), "the other half's keys are here"
+
+
+CASES = {"split": split}

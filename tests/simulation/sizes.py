@@ -108,8 +108,8 @@ def _wrong(result: Study) -> Iterator[str]:
         yield "not formed"
     if lost := result.everywhere.count(None):
         yield f"{lost} writes not everywhere"
-    if result.missed:
-        yield f"{result.missed} ends not noticed"
+    if missed := result.missed + result.hosts_missed:
+        yield f"{missed} ends not noticed"
     if result.removed:
         yield f"{result.removed} removals"
 

@@ -1,5 +1,6 @@
 """Studies of clusters, and the command that makes them."""
 
+import re
 from io import StringIO
 from pathlib import Path
 from random import Random
@@ -15,6 +16,7 @@ from gossip.sim.host import Host
 from gossip.sim.report import lines, picture
 from gossip.sim.study import Plan, Study, Tell, _Run, study
 
+SVG = "{http://www.w3.org/2000/svg}"
 STEADY = Conditions(latency=0.05, jitter=0.0)
 SMALL = Plan(nodes=8, conditions=STEADY, quiet=30.0, writes=3, kills=2)
 
@@ -177,11 +179,41 @@ def test_the_figures_are_told_in_words(small: Study) -> None:
 
 def test_the_picture_is_svg_with_a_curve_for_each(small: Study) -> None:
     root = ET.fromstring(picture(SMALL, small))  # our own
-    curves = root.findall("{http://www.w3.org/2000/svg}polyline")
+    curves = root.findall(f"{SVG}polyline")
     assert len(curves) == 3
     for curve in curves:
         ends = [float(point.split(",")[1]) for point in curve.attrib["points"].split()]
         assert ends == sorted(ends, reverse=True)
+
+
+def test_a_curve_ends_at_the_share_that_ever_knew() -> None:
+    partly = Study(
+        nodes=4,
+        arrivals=[[0.1, 0.2, 0.3, 0.4], [0.1, 0.2]],
+        noticed=[0.5],
+        missed=1,
+        hosts_noticed=[0.8, 0.9],
+        hosts_missed=6,
+    )
+    root = ET.fromstring(picture(Plan(nodes=4), partly))  # our own
+    _, top, bottom, *_ = re.findall(r"\d+", root.findall(f"{SVG}path")[0].attrib["d"])
+    curves = root.findall(f"{SVG}polyline")
+    last = [float(curve.attrib["points"].split(",")[-1]) for curve in curves]
+    shares = [(float(bottom) - height) / (float(bottom) - float(top)) for height in last]
+    assert shares == pytest.approx([6 / 8, 1 / 2, 2 / 8], abs=0.001)
+
+
+def test_lists_that_never_showed_an_end_are_told_together() -> None:
+    told = lines(Plan(nodes=4), Study(nodes=4, links=[1], missed=1, hosts_missed=6))
+    assert "stayed active: 7" in "\n".join(told)
+
+
+@pytest.mark.parametrize(("loss", "told"), [(0.005, "0.5%"), (0.05, "5%"), (0.0, "0%")])
+def test_a_small_loss_is_not_rounded_away(loss: float, told: str) -> None:
+    plan = Plan(nodes=4, conditions=Conditions(loss=loss))
+    nothing = Study(nodes=4, links=[1])
+    assert f" {told} of the frames lost" in next(lines(plan, nothing))
+    assert f", {told} loss, seed 1" in picture(plan, nothing)
 
 
 def test_the_command_prints_figures_and_writes_a_picture(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ prove-crash: venv-dev ## Kill nodes at random instants, resuming where it stoppe
 prove-detector: venv-dev ## Run hours of loss and stalls, whether anybody is given up, resuming
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_detector $(ARGS)
 
-prove-sizes: venv-dev ## Simulate clusters of ten to a thousand nodes for docs/benchmarks.md, resuming
+prove-sizes: venv-dev ## Simulate clusters of several sizes for docs/benchmarks.md, resuming
 	@$(CLEAN) $(BIN)/python -m tests.simulation.prove_sizes $(ARGS)
 
 prove-split: venv-dev ## Cut a cluster of a thousand nodes in two for an hour, and heal it

@@ -41,7 +41,7 @@ CASES: dict[str, Callable[[], dict[str, float]]] = (
     spreading.CASES
     | failures.CASES
     | absence.CASES
-    | split.CASES
+    | halves.CASES
     | crowd.CASES
     | mixed.CASES
     | throughput.CASES
@@ -69,7 +69,7 @@ def main() -> None:
     print("\n".join([*report.table(figures), *repairing.table(figures)]))
     if options.write:
         soaked = read(soaks.RECORD, soaks.Line)
-        records = report.Records(sizes.read(), detector.read(), halves.read(), soaked)
+        records = report.Records(sizes.read(), detector.read(), split.read(), soaked)
         options.write.write_text(report.document(figures, described, records))
     if record is not None:
         record.clear()

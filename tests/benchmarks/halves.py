@@ -21,15 +21,15 @@ PATIENCE = 120
 Half = list[NodeProcess]
 
 
-def split() -> dict[str, float]:
+def halves() -> dict[str, float]:
     """Cut the network between two halves, write at both, heal it, and see that nothing is lost."""
     with _behind_proxies() as (nodes, network):
-        halves = nodes.nodes[: NODES // 2], nodes.nodes[NODES // 2 :]
+        both = nodes.nodes[: NODES // 2], nodes.nodes[NODES // 2 :]
         ledger = Ledger()
-        apart = network.split(*halves)
-        _write(halves, ledger)
-        _assert_apart(*halves)
-        _assert_apart(*reversed(halves))
+        apart = network.split(*both)
+        _write(both, ledger)
+        _assert_apart(*both)
+        _assert_apart(*reversed(both))
         healed = time.perf_counter()
         apart.end()
         nodes.wait_whole(PATIENCE)
@@ -55,13 +55,13 @@ def _behind_proxies() -> Iterator[tuple[Cluster, Network]]:
             yield nodes, network
 
 
-def _write(halves: tuple[Half, Half], ledger: Ledger) -> None:
+def _write(both: tuple[Half, Half], ledger: Ledger) -> None:
     """Write at the nodes of each half in turn, at a pace that lasts as long as they are apart."""
     began = time.monotonic()
     for number in range(ROUNDS):
-        for half in halves:
+        for half in both:
             client = half[number % len(half)].client
-            ledger.write(client, f"half-{halves.index(half)}/{number}", number)
+            ledger.write(client, f"half-{both.index(half)}/{number}", number)
             ledger.write(client, f"both/{number}", client.port)
         time.sleep(max(0.0, began + (number + 1) * APART / ROUNDS - time.monotonic()))
 
@@ -78,4 +78,4 @@ def _assert_apart(half: Half, other: Half) -> None:
         assert not beyond & set(node.client.data("half-")), "the other half's keys are here"
 
 
-CASES = {"split": split}
+CASES = {"halves": halves}

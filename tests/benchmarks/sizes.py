@@ -10,12 +10,14 @@ from tests.support import record as records
 from tests.support.proof import PROOFS
 
 RECORD = PROOFS / "sizes.jsonl"
-HEADING = "## Clusters of ten to a thousand nodes, in simulation"
+HEADING = "## Clusters of several sizes, in simulation"
 
 _INTRODUCTION = """\
 The real core in virtual time, links of 50 ms, default settings; what is lost is sent again after \
 0.2 s, as TCP does it. These are the latest runs on [the record](proofs/sizes.jsonl), which `make \
-prove-sizes` continues, and these tables with it."""
+prove-sizes` continues, and these tables with it. Each column is one run of one seed, in which \
+three processes and three hosts end: in a small one what is said of the slowest list is chance, \
+since it is that of one end."""
 
 _MISSES = """\
 ### Why aims are missed
@@ -30,7 +32,7 @@ each link, of which a crowd wants up to 12 for a node. Where nothing is lost, al
 the bytes are headers of TCP, IP and WebSocket, 60 for each frame.
 - **Copies.** A node of a crowd has [two parents](decisions.md#entries-travel-along-trees-in-a-\
 crowd-two-parents-to-a-node) in the tree of each writer, where the aim is that of one, so that a \
-lost packet delays nobody. The first writes of each come on all links, for there is no tree yet, \
+lost packet delays fewer. The first writes of each come on all links, for there is no tree yet, \
 and they are among the hundred.
 - **Lost packets.** What follows a lost packet on its connection waits until that is sent again, \
 after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the ways, at 20 % on \
@@ -47,8 +49,9 @@ _ROWS = (
     Target("hops_most", "most hops to any node", Unit.COUNT, 8),
     Target("copies", "copies of a write that come to a node", Unit.TIMES, 1.3),
     Target("frames", "frames that a node sends at rest", Unit.PER_SECOND),
+    Target("frames_growth", "the same, of what it is with 100 nodes", Unit.TIMES, 1.2),
     Target("bytes", "bytes of them, headers included", Unit.BYTES_PER_SECOND, 500),
-    Target("growth", "the same, of what it is with 100 nodes", Unit.TIMES, 1.2),
+    Target("bytes_growth", "the same, of what it is with 100 nodes", Unit.TIMES, 1.2),
     Target("killed_p50", "killed process seen on a list, median", Unit.SECONDS),
     Target("killed_p99", "the same, p99", Unit.SECONDS, 1.0),
     Target("dark_p50", "dark host seen on a list, median", Unit.SECONDS, 4.0),
@@ -61,6 +64,8 @@ _COMPARED = 100
 """Nodes of the cluster with which larger ones are compared."""
 _NEVER = 10_000
 """Nodes that are not simulated; what they would take is told."""
+_WITHIN = 1_800.0, 20_000.0
+"""Seconds of one core, and megabytes: how many nodes these are enough for is told."""
 
 
 def read(record: Path = RECORD) -> list[Run]:
@@ -88,7 +93,7 @@ def refresh(document: Path, runs: Sequence[Run]) -> None:
 def _largest(runs: Sequence[Run]) -> str:
     """How large clusters get here, and why no larger."""
     nodes = max(run.nodes for run in runs)
-    run = max((run for run in runs if run.nodes == nodes), key=lambda run: run.seconds)
+    run = min((run for run in runs if run.nodes == nodes), key=lambda run: run.loss)
     told = f"{nodes:,} nodes are the most on record: {run.seconds:,.0f} s on one core"
     if run.peak_mb is None:
         more = ""
@@ -97,21 +102,32 @@ def _largest(runs: Sequence[Run]) -> str:
             f" and {run.peak_mb:,.0f} MB of memory, {run.peak_mb * 1e3 / nodes**2:.1f} kB for each"
             " node and each that it knows"
         )
-        gigabytes = run.peak_mb * (_NEVER / nodes) ** 2 / 1e3
-        more = f": {_NEVER:,} nodes would take some {gigabytes:,.0f} GB"
+        seconds, megabytes = _WITHIN
+        in_time = nodes * (seconds / run.seconds) ** 0.5
+        in_memory = nodes * (megabytes / run.peak_mb) ** 0.5
+        times = (_NEVER / nodes) ** 2
+        more = (
+            f": by that, {seconds / 60:.0f} minutes are enough for some {_rounded(in_time)} nodes"
+            f" and {megabytes / 1e3:.0f} GB for {_rounded(in_memory)}; {_NEVER:,} would take"
+            f" {run.seconds * times / 3_600:,.0f} hours and {run.peak_mb * times / 1e3:,.0f} GB"
+        )
     usual, most = CASES[USUAL - 1][0], CASES[-1][0]
     return (
-        f"{told}. Up to {usual:,} are simulated by default, {most:,} by `make prove-sizes"
-        f" ARGS='--seeds {len(CASES)}'`. What limits is that nothing is left out: each node has its"
-        " own list of all others, and each newcomer is named on each link of everybody. So memory"
-        f" and work grow with the square of the nodes{more}."
+        f"{told}, where {run.loss:.0%} is lost. `make prove-sizes` simulates up to {usual:,}, with"
+        f" `ARGS='--seeds {len(CASES)}'` up to {most:,}. What limits is that nothing is left out:"
+        " each node has its own list of all others, and each newcomer is named on each link of"
+        f" everybody. So work and memory grow with the square of the nodes{more}."
     )
+
+
+def _rounded(nodes: float) -> str:
+    return f"{round(nodes, -2):,.0f}"
 
 
 def _table(runs: Sequence[Run]) -> Iterator[str]:
     yield f"| nodes | aim | {' | '.join(f'{run.nodes:,}' for run in runs)} |"
     yield f"|{'---|' * (len(runs) + 2)}"
-    compared = next((run.bytes for run in runs if run.nodes == _COMPARED), None)
+    compared = next((run for run in runs if run.nodes == _COMPARED), None)
     for target in _ROWS:
         aim = "" if target.aim is None else target.unit.write(target.aim)
         cells = (_cell(target, _value(target, run, compared)) for run in runs)
@@ -126,11 +142,13 @@ def _memory(run: Run) -> str:
     return "" if run.peak_mb is None else f"{run.peak_mb:,.0f} MB"
 
 
-def _value(target: Target, run: Run, compared: float | None) -> float | None:
-    if target.figure == "growth":
-        return run.bytes / compared if compared and run.nodes >= _COMPARED else None
-    value: float | None = getattr(run, target.figure)
-    return value
+def _value(target: Target, run: Run, compared: Run | None) -> float | None:
+    figure, growth, _ = target.figure.partition("_growth")
+    value: float | None = getattr(run, figure)
+    if not growth:
+        return value
+    of = compared and getattr(compared, figure)
+    return value / of if value and of and run.nodes >= _COMPARED else None
 
 
 def _cell(target: Target, value: float | None) -> str:

@@ -376,6 +376,9 @@ TARGETS: dict[str, tuple[Target, ...]] = {
         Target("memory_idle", "resident memory of a node", Unit.MEGABYTES, 75e6, deployed="112 MB"),
         Target("memory_per_key", "more for each small key", Unit.KILOBYTES, 1e3),
         Target(
+            "memory_per_member", "more for each member of a crowd, the core", Unit.KILOBYTES, 1e3
+        ),
+        Target(
             "cpu_idle",
             "processor time in a minute, node of five",
             Unit.SECONDS,

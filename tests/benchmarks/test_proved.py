@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks import detector, halves
+from tests.benchmarks import detector, split
 from tests.benchmarks.report import Records, document
 from tests.simulation import detecting, splitting
 
@@ -63,7 +63,7 @@ def test_only_the_latest_revision_is_told_and_removals_are_bold() -> None:
     ],
 )
 def test_the_halves_are_one_again_or_it_is_bold(run: splitting.Run, cell: str) -> None:
-    assert cell in halves.section([run])
+    assert cell in split.section([run])
 
 
 def test_sections_stand_in_one_order_whoever_writes_them(tmp_path: Path) -> None:
@@ -71,12 +71,12 @@ def test_sections_stand_in_one_order_whoever_writes_them(tmp_path: Path) -> None
     records = Records(detected=[hour(1)], halved=[halved()])
     whole.write_text(document({"stall": [0.01]}, "a machine", records))
     before = whole.read_text()
-    assert before.index(detector.HEADING) < before.index(halves.HEADING)
+    assert before.index(detector.HEADING) < before.index(split.HEADING)
     detector.refresh(whole, [hour(1)])
-    halves.refresh(whole, [halved()])
+    split.refresh(whole, [halved()])
     assert whole.read_text() == before
     whole.write_text(document({"stall": [0.01]}, "a machine", Records()))
     assert detector.HEADING not in whole.read_text()
     detector.refresh(whole, [hour(1)])
-    halves.refresh(whole, [halved()])
+    split.refresh(whole, [halved()])
     assert whole.read_text() == before

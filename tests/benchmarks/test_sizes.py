@@ -33,17 +33,21 @@ def test_the_latest_run_is_told_and_what_misses_its_aim_is_bold() -> None:
 
 
 def test_growth_is_told_of_clusters_larger_than_a_hundred() -> None:
-    text = section([run(10, bytes=100), run(100, bytes=400), run(1_000, bytes=500)])
-    assert "| 1.20 × | " in text
-    assert "|  | 1.00 × | **1.25 ×** |" in text
+    small, larger = run(10, bytes=100, frames=3), run(100, bytes=400, frames=4)
+    text = section([small, larger, run(1_000, bytes=500, frames=4.4)])
+    growth = "\n| the same, of what it is with 100 nodes | 1.20 × |  | 1.00 × | "
+    assert f"/s |{growth}1.10 × |\n| bytes of them" in text
+    assert f"{growth}**1.25 ×** |\n| killed" in text
 
 
 def test_what_the_largest_cluster_took_is_told() -> None:
-    text = section([run(100, peak_mb=50.0), run(2_000, peak_mb=4_000.0), run(2_000, loss=0.05)])
+    slow = run(2_000, loss=0.05, peak_mb=9_000.0)
+    text = section([run(100, peak_mb=50.0), run(2_000, peak_mb=4_000.0), slow])
     assert "| memory at most | | 50 MB | 4,000 MB |" in text
     assert "\n2,000 nodes are the most on record: 12 s on one core and 4,000 MB of memory" in text
-    assert "1.0 kB for each" in text
-    assert "10,000 nodes would take some 100 GB." in text
+    assert "1.0 kB for each node and each that it knows, where 0% is lost." in text
+    assert "30 minutes are enough for some 24,200 nodes and 20 GB for 4,500;" in text
+    assert text.endswith("10,000 would take 0 hours and 100 GB.\n")
 
 
 def test_an_outcome_means_what_is_said_of_it() -> None:
@@ -57,7 +61,7 @@ def test_an_outcome_means_what_is_said_of_it() -> None:
 def test_what_is_not_on_record_of_it_is_not_told() -> None:
     text = section([run(1_000)])
     assert "| memory at most | |  |" in text
-    assert "\n1,000 nodes are the most on record: 12 s on one core. Up to 1,000 " in text
+    assert "\n1,000 nodes are the most on record: 12 s on one core, where 0% is lost. " in text
     assert text.endswith("grow with the square of the nodes.\n")
 
 

@@ -1,4 +1,4 @@
-"""Run clusters of ten to a thousand nodes in virtual time, and keep a record for the benchmarks.
+"""Run clusters of several sizes in virtual time, and keep a record for the benchmarks.
 
 python -m tests.simulation.prove_sizes [--seeds 9] [--jobs 2] [--record FILE]
 

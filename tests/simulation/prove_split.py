@@ -7,7 +7,7 @@ The section of `docs/benchmarks.md` is written anew from the record.
 
 import sys
 
-from tests.benchmarks import halves
+from tests.benchmarks import split
 from tests.simulation.proving import PROVED
 from tests.simulation.splitting import ONE, prove
 from tests.soak.record import DOCUMENT
@@ -15,6 +15,6 @@ from tests.support.proof import Proof
 
 if __name__ == "__main__":
     status = Proof("split", prove, *PROVED, holds=ONE, seeds=1).main()
-    if runs := halves.read():
-        halves.refresh(DOCUMENT, runs)
+    if runs := split.read():
+        split.refresh(DOCUMENT, runs)
     sys.exit(status)

@@ -1,8 +1,10 @@
 """The manual's tables and `.env.example` say what the code says."""
 
+import ast
 import importlib
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +89,14 @@ def test_the_table_of_constants_names_each_with_its_default() -> None:
     assert [(row[0], row[2]) for row in rows("Constants")] == constants()
 
 
-RULES, WATCHING = "Constants of the rules", "Constants of watching and of the page"
+RULES, CONNECTIONS, WATCHING = TABLES = (
+    "Constants of the rules",
+    "Constants of connections",
+    "Constants of watching and of the page",
+)
 
 
-@pytest.mark.parametrize("heading", ["Constants", RULES, WATCHING])
+@pytest.mark.parametrize("heading", ["Constants", *TABLES])
 def test_every_constant_has_a_meaning_and_a_source(heading: str) -> None:
     assert [row for row in rows(heading) if len(row) != 5 or not (row[3] and row[4])] == []
 
@@ -122,7 +128,30 @@ def numbers() -> Iterator[str]:
                     yield f"{module}.{name}"
 
 
-@pytest.mark.parametrize("row", [*rows(RULES), *rows(WATCHING)], ids=lambda row: row[0])
+def test_every_number_elsewhere_that_names_a_rule_is_in_the_table() -> None:
+    documented = {row[0].strip("`") for row in rows(CONNECTIONS)}
+    assert set(numbers_of_rules()) <= documented
+
+
+def numbers_of_rules() -> Iterator[str]:
+    """The dotted names of the public numbers beside the core whose docstring names a rule."""
+    for path in (ROOT / "gossip").rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        if module.startswith("gossip.core."):
+            continue
+        for assigned, told in pairwise(ast.parse(path.read_text()).body):
+            match assigned, told:
+                case (
+                    ast.Assign(targets=[ast.Name(name)], value=ast.Constant())
+                    | ast.AnnAssign(target=ast.Name(name), value=ast.Constant()),
+                    ast.Expr(value=ast.Constant(value=str(text))),
+                ) if name[0] != "_" and re.search(r"\b[A-Z]\d\b", text):
+                    yield f"{module}.{name}"
+
+
+@pytest.mark.parametrize(
+    "row", [row for table in TABLES for row in rows(table)], ids=lambda row: row[0]
+)
 def test_constants_of_modules_have_the_values_of_the_code(row: list[str]) -> None:
     module, _, name = row[0].strip("`").rpartition(".")
     assert row[2] == f"`{_written(getattr(importlib.import_module(module), name))}`"

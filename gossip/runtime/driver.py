@@ -70,7 +70,7 @@ from gossip.runtime.timers import Timers, instant
 SLICE_SECONDS = 0.005
 """After so long others get a turn (S5)."""
 SLICE_EVENTS = 500
-"""Likewise after so many events."""
+"""Likewise after so many events (S5)."""
 BACKLOG_BOUND = 50_000
 """Entries waiting to be written behind at which the links are paused (E7)."""
 SETTLE_WITHIN = 0.3

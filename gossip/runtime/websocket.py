@@ -10,7 +10,7 @@ may send how much."""
 PING_INTERVAL: Final = 20.0
 """Seconds between pings of a quiet socket (L3)."""
 PING_TIMEOUT: Final = 20.0
-"""Seconds to answer a ping; then the socket is dropped."""
+"""Seconds to answer a ping; then the socket is dropped (L3)."""
 
 _REASON_BYTES: Final = 123
 

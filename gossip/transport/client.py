@@ -14,7 +14,7 @@ from gossip.runtime.websocket import MESSAGE_LIMIT, PING_INTERVAL, PING_TIMEOUT,
 from gossip.transport.resolver import Address, Resolver
 
 OPEN_TIMEOUT: Final = 5.0
-"""Seconds for name, connection and handshake together."""
+"""Seconds for name, connection and handshake together (W1)."""
 CLOSE_TIMEOUT: Final = 1.5
 """Seconds for the peer to return a close frame (`Wire.close` has two in all)."""
 

@@ -226,7 +226,7 @@ class DialPlan:
             if target.resting:
                 target.due, target.resting = now, False
 
-    def rests(self, url: str) -> bool:
+    def is_idle(self, url: str) -> bool:
         """Whether nothing but time holds up the next dial of this URL, or it has no target."""
         target = self._targets.get(url)
         if target is None:
@@ -286,7 +286,7 @@ class DialPlan:
             later.append(now + 1 / self._config.dial_rate)
         return min(later, default=None)
 
-    def under_way(self) -> int:
+    def links_to_come(self) -> int:
         """How many members are dialed in order to be linked to them, or will be at once."""
         return sum(target.kind is Kind.CHANCE for target in self._targets.values())
 

@@ -58,7 +58,7 @@ class Overlay:
         lacking = max(wanted - len(links), wanted // 2 - own)
         surplus = len(links) - wanted - SLACK
         if lacking > 0:
-            self._dial(lacking - self._contacts.plan.under_way())
+            self._dial(lacking - self._contacts.plan.links_to_come())
         if surplus > 0:
             # Half of it: the other ends may be about to close some as well.
             self._drop(links, ceil(surplus / 2))
@@ -112,7 +112,7 @@ class Overlay:
             and record.gossip_endpoint is not None
             and member.status is Status.ACTIVE
             and not self._context.links.known(record.node_id)
-            and self._contacts.plan.rests(record.gossip_endpoint)
+            and self._contacts.plan.is_idle(record.gossip_endpoint)
         )
 
     def _drop(self, links: list[Link], count: int) -> None:

@@ -44,7 +44,7 @@ HELPERS = 3
 """Members asked to ask (SWIM, section 3.1)."""
 WORST = 8
 """The greatest self-doubt (Lifeguard)."""
-TOLD = 2
+BLAMED = 2
 """Up to here others may make us doubt ourselves by suspecting us: a liar must not blind us."""
 
 
@@ -143,7 +143,7 @@ class Probes:
 
     def were_suspected(self) -> None:
         """Somebody suspected us, who live: perhaps we are slow."""
-        if self.self_doubt < TOLD:
+        if self.self_doubt < BLAMED:
             self._judge_ourselves(+1)
 
     def _ask(self, node_id: str, *, accused: bool = False) -> None:

@@ -47,7 +47,7 @@ while tables differ in more than sketches tell."""
 
 ASK_AGAIN = 1.0
 """Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
-WORTH_IT = 1.25
+NEWCOMER_KNOWS = 1.25
 """Who knows so many times more members since it asked for all names is a newcomer, who takes some
 of them from each peer (L1), and asks the next one without a rest."""
 NAME_AGAIN = 0.1
@@ -173,7 +173,7 @@ class Repair:
         if members.crowded and abs(theirs.n - ours.members.n) <= FEW:
             self._ask_for_lacking(link)
         elif self._again(self._asked_all_at) and (
-            self._rested(self._asked_all_at) or len(members) > WORTH_IT * self._knew_then
+            self._rested(self._asked_all_at) or len(members) > NEWCOMER_KNOWS * self._knew_then
         ):
             self._asked_all_at = self._context.now.monotonic
             self._knew_then = len(members)

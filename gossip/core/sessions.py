@@ -33,7 +33,7 @@ _RANGE_CELLS = 256
 _CELLS_PER_DIFFERENCE = 1.5
 _FARTHEST_RANGE = 4
 """Digits of the smallest range: some 200 million differences fit into these sketches."""
-PATIENCE = 3
+CELLS_PER_ENTRY = 3
 """Cells that a peer may send for each entry of both: honest ones need half."""
 
 
@@ -181,7 +181,7 @@ class Differences(Session):
         self._ranges = [""]
         self._cells: list[int] = []
         self._cells_of = theirs
-        self._cells_left = PATIENCE * (ours.n + theirs.n) + 2 * CELLS
+        self._cells_left = CELLS_PER_ENTRY * (ours.n + theirs.n) + 2 * CELLS
         self._wanted: Sequence[tuple[int, int]] = ()
         """Elements that we lack, each with the version that we hold of its key, or 0."""
         self._lacking: Iterator[Entry] = iter(())

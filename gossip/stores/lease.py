@@ -23,7 +23,7 @@ from gossip.stores.redis_keys import Keys
 
 TERM: Final = 3.0
 """Seconds for which a lease holds: a standby takes over within twice as much."""
-PATIENCE: Final = 2
+GRACE: Final = 2
 """Terms that the active worker has to take a lease again which Redis lost."""
 LEFT: Final = 1 / 3
 """Of a term: a lease that is gone with more than this left did not expire, it was lost. An active
@@ -175,7 +175,7 @@ class Lease:
     def _manner(self) -> str:
         now = self._clock()
         if self._vacant_since is not None:
-            waited = now - self._vacant_since >= PATIENCE * self._term
+            waited = now - self._vacant_since >= GRACE * self._term
             return "bold" if waited else "cautious"
         lost = now < self._expires - LEFT * self._term
         return "cautious" if lost or self._unsure else "normal"

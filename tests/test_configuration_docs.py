@@ -142,8 +142,8 @@ def numbers_of_rules() -> Iterator[str]:
         for assigned, told in pairwise(ast.parse(path.read_text()).body):
             match assigned, told:
                 case (
-                    ast.Assign(targets=[ast.Name(name)], value=ast.Constant())
-                    | ast.AnnAssign(target=ast.Name(name), value=ast.Constant()),
+                    ast.Assign(targets=[ast.Name(name)], value=ast.Constant(int() | float()))
+                    | ast.AnnAssign(target=ast.Name(name), value=ast.Constant(int() | float())),
                     ast.Expr(value=ast.Constant(value=str(text))),
                 ) if name[0] != "_" and re.search(r"\b[A-Z]\d\b", text):
                     yield f"{module}.{name}"

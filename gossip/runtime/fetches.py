@@ -13,7 +13,7 @@ from gossip.runtime.tasks import Tasks
 from gossip.runtime.timers import instant
 
 PARALLEL: Final = 4
-"""Fetches at once: each may hold 16 MiB (`Fetch.most`)."""
+"""Fetches at once (L4): each may hold 16 MiB (`Fetch.most`)."""
 
 _log = structlog.get_logger("gossip")
 

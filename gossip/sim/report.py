@@ -30,8 +30,8 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     if plan.churn:
         yield f"  nodes that crashed and came back meanwhile: {study.crashes}"
     yield from _written(study)
-    yield _spread("end of a process seen on a list", study.noticed)
-    yield _spread("end of a host seen on a list", study.hosts_noticed)
+    yield _spread("end of a process seen on a list", study.noticed, study.missed)
+    yield _spread("end of a host seen on a list", study.hosts_noticed, study.hosts_missed)
     if missed := study.missed + study.hosts_missed:
         yield f"  lists on which a dead node stayed active: {missed}"
     yield _spread("either off a list", study.gone)
@@ -57,9 +57,9 @@ def _written(study: Study) -> Iterator[str]:
     yield f"  by at most {most} hops, and at each node {study.copies:.1f} times"
 
 
-def _spread(what: str, times: Sequence[float]) -> str:
+def _spread(what: str, times: Sequence[float], never: int = 0) -> str:
     if not times:
-        return f"  {what}: not measured"
+        return f"  {what}: {'never' if never else 'not measured'}"
     ordered = sorted(times)
     p99 = ordered[min(int(len(ordered) * 0.99), len(ordered) - 1)]
     return (
@@ -97,7 +97,7 @@ def picture(plan: Plan, study: Study) -> str:
         *_axes(longest),
     ]
     for number, (name, (times, of)) in enumerate(curves.items()):
-        if times:
+        if of:
             colour = _COLOURS[number]
             points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _points(times, of, longest))
             parts.append(
@@ -132,5 +132,6 @@ def _points(times: Sequence[float], of: int, longest: float) -> Iterator[tuple[f
     for place in range(0, len(ordered), max(1, len(ordered) // 200)):
         yield _MARGIN + across * ordered[place] / longest, _HEIGHT - _MARGIN - up * (place + 1) / of
     highest = _HEIGHT - _MARGIN - up * len(ordered) / of
-    yield _MARGIN + across * ordered[-1] / longest, highest
+    if ordered:
+        yield _MARGIN + across * ordered[-1] / longest, highest
     yield _MARGIN + across, highest

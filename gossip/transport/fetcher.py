@@ -16,7 +16,7 @@ from gossip.runtime.ports import FetchRefused
 from gossip.transport.resolver import Resolver
 
 TIMEOUT: Final = 10.0
-"""Seconds for name, connection, request and answer together."""
+"""Seconds for name, connection, request and answer together (L4)."""
 READ_SIZE: Final = 4_096
 """Bytes parsed before others get a turn: sent in chunks of one byte they take 3 ms (S5)."""
 

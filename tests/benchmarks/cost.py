@@ -6,7 +6,7 @@ import time
 import tracemalloc
 from typing import Any
 
-from gossip.core import decoding
+from gossip.core import addresses, decoding, encoding
 from tests.benchmarks.load import arrays, flood, masked
 from tests.benchmarks.nodes import cluster, settle, single
 from tests.support.core import Subject
@@ -47,8 +47,9 @@ def members() -> dict[str, float]:
     subject = Subject()
     for teller in range(TELLERS):
         subject.joined(teller, f"teller-{teller}")
-    # What an earlier run read is remembered otherwise.
-    decoding._known_name.cache_clear()
+    for remembered in decoding._known_name, addresses.names_loopback, encoding.named:
+        # Of an earlier run.
+        remembered.cache_clear()
     tracemalloc.start()
     empty, _ = tracemalloc.get_traced_memory()
     for teller in range(TELLERS):
@@ -56,6 +57,8 @@ def members() -> dict[str, float]:
         told = [_member(number) for number in numbers]
         subject.receive(teller, exchange(f"teller-{teller}", "members", peers=told))
         del told
+        # They are named on to the other tellers.
+        subject.wait(1.0)
     full, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     known = subject.node.listed - TELLERS

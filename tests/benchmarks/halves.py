@@ -38,7 +38,7 @@ def halves() -> dict[str, float]:
         equal = time.perf_counter() - healed
         assert ledger.acknowledged == 4 * ROUNDS
         assert not (lost := ledger.lost(state)), lost
-        return {"split_whole": whole, "split_equal": equal}
+        return {"halves_whole": whole, "halves_equal": equal}
 
 
 @contextmanager

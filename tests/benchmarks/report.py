@@ -18,9 +18,10 @@ INTRODUCTION = """\
 
 `make bench` measures what follows, up to the simulated clusters, and writes this file. Nodes are \
 real processes under `manage.py rungossip`, on the loopback address, at default settings; only \
-repair is simulated. A figure is the median of {runs} runs, each with new nodes; the range is the \
-least and the greatest. Nodes and load share the machine. What larger simulated clusters did, and \
-soaks, is told from records, which long proofs continue.
+repair is simulated, and the memory of a member is that of the core alone. A figure is the median \
+of {runs} runs, each with new nodes; the range is the least and the greatest. Nodes and load share \
+the machine. What clusters in simulation and soaks did is told from records, which `make prove-…` \
+and `make soak` continue.
 
 Machine: {machine}.
 
@@ -35,9 +36,9 @@ Figures of this section were measured once, on such a machine, on 2026-11-29.
 
 - **Memory of a node**: Python with Django, REST framework, Channels and Daphne in it takes 96 MB, \
 before anything of ours; 68 MB of them with Daphne alone.
-- **Memory of a member** (`tests.benchmarks.cost.members`): 1.5 kB, where the aim is 1. The texts \
-of its record are 0.6 kB, the words that it came in 0.5 kB: these are remembered of the latest \
-4,096, so that what many peers say alike is read once.
+- **Memory of a member** (`tests.benchmarks.cost.members`): 2.1 kB, where the aim is 1. Half of it \
+are the words that its record came in and was told on in: these are remembered of the latest \
+4,096, so that what many peers say alike is read and written once.
 - **Processor time at rest**: [what a node wakes for](decisions.md#an-idle-node-wakes-once-a-\
 second).
 - **Ten changed of 100,000**: chance says how many cells tell the sets apart. Eleven pairs of sets \
@@ -124,7 +125,7 @@ class Records(NamedTuple):
 
     clusters: Sequence[Run] = ()
     detected: Sequence[detecting.Run] = ()
-    halved: Sequence[splitting.Run] = ()
+    parted: Sequence[splitting.Run] = ()
     soaks: Sequence[Line] = ()
 
 
@@ -139,8 +140,8 @@ def document(figures: Figures, machine: str, records: Records) -> str:
     simulated = [sizes.section(records.clusters)]
     if records.detected:
         simulated.append(detector.section(records.detected))
-    if records.halved:
-        simulated.append(split.section(records.halved))
+    if records.parted:
+        simulated.append(split.section(records.parted))
     parts += [f"\n{text.rstrip()}" for text in simulated]
     return "\n".join([*parts, MISSED, METHOD, section(records.soaks)])
 

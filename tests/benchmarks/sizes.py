@@ -16,8 +16,8 @@ _INTRODUCTION = """\
 The real core in virtual time, links of 50 ms, default settings; what is lost is sent again after \
 0.2 s, as TCP does it. These are the latest runs on [the record](proofs/sizes.jsonl), which `make \
 prove-sizes` continues, and these tables with it. Each column is one run of one seed, in which \
-three processes and three hosts end: in a small one what is said of the slowest list is chance, \
-since it is that of one end."""
+three processes and three hosts end: what is said of the slowest list is that of one end, and \
+chance."""
 
 _MISSES = """\
 ### Why aims are missed
@@ -111,9 +111,14 @@ def _largest(runs: Sequence[Run]) -> str:
             f" and {megabytes / 1e3:.0f} GB for {_rounded(in_memory)}; {_NEVER:,} would take"
             f" {run.seconds * times / 3_600:,.0f} hours and {run.peak_mb * times / 1e3:,.0f} GB"
         )
+    slowest = max((run for run in runs if run.nodes == nodes), key=lambda run: run.seconds)
+    if slowest is not run:
+        more += f"; {nodes:,} took {slowest.seconds:,.0f} s where {slowest.loss:.0%} is lost"
+        more += "" if slowest.peak_mb is None else f", and {slowest.peak_mb:,.0f} MB"
     usual, most = CASES[USUAL - 1][0], CASES[-1][0]
+    lost = f"{run.loss:.0%}" if run.loss else "nothing"
     return (
-        f"{told}, where {run.loss:.0%} is lost. `make prove-sizes` simulates up to {usual:,}, with"
+        f"{told}, where {lost} is lost. `make prove-sizes` simulates up to {usual:,}, with"
         f" `ARGS='--seeds {len(CASES)}'` up to {most:,}. What limits is that nothing is left out:"
         " each node has its own list of all others, and each newcomer is named on each link of"
         f" everybody. So work and memory grow with the square of the nodes{more}."

@@ -21,7 +21,7 @@ def hour(seed: int, *, at: str = "abc", loss: float = 0.5, **counted: int) -> de
     )
 
 
-def halved(*, equal: float | None = 12.0, outcome: str = splitting.ONE) -> splitting.Run:
+def parted(*, equal: float | None = 12.0, outcome: str = splitting.ONE) -> splitting.Run:
     return splitting.Run(
         revision="abc",
         seed=1,
@@ -57,9 +57,9 @@ def test_only_the_latest_revision_is_told_and_removals_are_bold() -> None:
 @pytest.mark.parametrize(
     ("run", "cell"),
     [
-        (halved(), "| 30.0 s | 12.0 s |"),
-        (halved(equal=31.0, outcome="31.0 s"), "| 30.0 s | **31.0 s** |"),
-        (halved(equal=None, outcome="a write is lost"), "|  | **a write is lost** |"),
+        (parted(), "| 30.0 s | 12.0 s |"),
+        (parted(equal=31.0, outcome="31.0 s"), "| 30.0 s | **31.0 s** |"),
+        (parted(equal=None, outcome="a write is lost"), "|  | **a write is lost** |"),
     ],
 )
 def test_the_halves_are_one_again_or_it_is_bold(run: splitting.Run, cell: str) -> None:
@@ -68,15 +68,15 @@ def test_the_halves_are_one_again_or_it_is_bold(run: splitting.Run, cell: str) -
 
 def test_sections_stand_in_one_order_whoever_writes_them(tmp_path: Path) -> None:
     whole = tmp_path / "whole.md"
-    records = Records(detected=[hour(1)], halved=[halved()])
+    records = Records(detected=[hour(1)], parted=[parted()])
     whole.write_text(document({"stall": [0.01]}, "a machine", records))
     before = whole.read_text()
     assert before.index(detector.HEADING) < before.index(split.HEADING)
     detector.refresh(whole, [hour(1)])
-    split.refresh(whole, [halved()])
+    split.refresh(whole, [parted()])
     assert whole.read_text() == before
     whole.write_text(document({"stall": [0.01]}, "a machine", Records()))
     assert detector.HEADING not in whole.read_text()
     detector.refresh(whole, [hour(1)])
-    split.refresh(whole, [halved()])
+    split.refresh(whole, [parted()])
     assert whole.read_text() == before

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from tests.benchmarks.sizes import HEADING, read, refresh, section
 from tests.simulation.sizes import KEPT, Run
 from tests.support.record import keep
@@ -41,13 +43,15 @@ def test_growth_is_told_of_clusters_larger_than_a_hundred() -> None:
 
 
 def test_what_the_largest_cluster_took_is_told() -> None:
-    slow = run(2_000, loss=0.05, peak_mb=9_000.0)
+    slow = msgspec.structs.replace(run(2_000, loss=0.05, peak_mb=9_000.0), seconds=50.0)
     text = section([run(100, peak_mb=50.0), run(2_000, peak_mb=4_000.0), slow])
     assert "| memory at most | | 50 MB | 4,000 MB |" in text
     assert "\n2,000 nodes are the most on record: 12 s on one core and 4,000 MB of memory" in text
-    assert "1.0 kB for each node and each that it knows, where 0% is lost." in text
+    assert "1.0 kB for each node and each that it knows, where nothing is lost." in text
     assert "30 minutes are enough for some 24,200 nodes and 20 GB for 4,500;" in text
-    assert text.endswith("10,000 would take 0 hours and 100 GB.\n")
+    assert text.endswith(
+        "10,000 would take 0 hours and 100 GB; 2,000 took 50 s where 5% is lost, and 9,000 MB.\n"
+    )
 
 
 def test_an_outcome_means_what_is_said_of_it() -> None:
@@ -61,7 +65,7 @@ def test_an_outcome_means_what_is_said_of_it() -> None:
 def test_what_is_not_on_record_of_it_is_not_told() -> None:
     text = section([run(1_000)])
     assert "| memory at most | |  |" in text
-    assert "\n1,000 nodes are the most on record: 12 s on one core, where 0% is lost. " in text
+    assert "\n1,000 nodes are the most on record: 12 s on one core, where nothing is lost. " in text
     assert text.endswith("grow with the square of the nodes.\n")
 
 

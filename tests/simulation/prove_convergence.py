@@ -2,7 +2,7 @@
 
     python -m tests.simulation.prove_convergence [--seeds 50] [--jobs 2] [--record FILE]
 
-The scenario of a failed seed is printed by
+The scenario of a seed that fails is printed, and again by
 `python -c "from tests.simulation.acceptance import acceptance; print(acceptance(SEED))"`.
 """
 

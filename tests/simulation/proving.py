@@ -34,7 +34,8 @@ def prove(make: Callable[[int], Scenario], seed: int, at: str) -> Run:
     try:
         cluster = scenario.run()
     except InvariantBroken as broken:
-        print(f"# seed {seed}: {broken}", scenario, sep="\n", flush=True)
+        told = f"seed {seed}: {broken}".replace("\n", "\n# ")
+        print(f"# {told}", scenario, sep="\n", flush=True)
         return Run(
             revision=at,
             seed=seed,

@@ -1,5 +1,7 @@
 """What a proof tells of a seed that fails."""
 
+import ast
+
 import pytest
 
 from gossip.sim.scenario import Partition, Run, Scenario, Settle, Start, Write
@@ -20,8 +22,8 @@ def test_a_seed_that_fails_is_printed_as_what_runs_it_again(
     run = prove(apart, 7, "abc")
     assert run.outcome != EQUAL
     told = capsys.readouterr().out
-    assert told.startswith(f"# seed 7: {run.outcome}\n")
-    assert str(apart(7)) in told
+    assert told.startswith("# seed 7: ")
+    assert ast.unparse(ast.parse(told)) == ast.unparse(ast.parse(str(apart(7))))
 
 
 def test_a_seed_that_holds_is_not(capsys: pytest.CaptureFixture[str]) -> None:

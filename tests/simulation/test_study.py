@@ -203,9 +203,18 @@ def test_a_curve_ends_at_the_share_that_ever_knew() -> None:
     assert shares == pytest.approx([6 / 8, 1 / 2, 2 / 8], abs=0.001)
 
 
-def test_lists_that_never_showed_an_end_are_told_together() -> None:
-    told = lines(Plan(nodes=4), Study(nodes=4, links=[1], missed=1, hosts_missed=6))
-    assert "stayed active: 7" in "\n".join(told)
+def test_lists_that_never_showed_an_end_are_told() -> None:
+    blind = Study(nodes=4, links=[1], missed=1, hosts_missed=6)
+    told = "\n".join(lines(Plan(nodes=4), blind))
+    assert "end of a process seen on a list: never\n" in told
+    assert "end of a host seen on a list: never\n" in told
+    assert "stayed active: 7" in told
+    assert "not measured" in told  # off a list
+    root = ET.fromstring(picture(Plan(nodes=4), blind))  # our own
+    for curve in root.findall(f"{SVG}polyline"):
+        heights = {point.split(",")[1] for point in curve.attrib["points"].split()}
+        assert len(heights) == 1
+    assert len(root.findall(f"{SVG}polyline")) == 2
 
 
 @pytest.mark.parametrize(("loss", "told"), [(0.005, "0.5%"), (0.05, "5%"), (0.0, "0%")])

@@ -53,8 +53,10 @@ def _written(study: Study) -> Iterator[str]:
         reached = study.reached(share)
         when = "never" if reached is None else f"after {_time(reached)}"
         yield f"    at {share:4.0%} of the nodes {when} in the median"
-    most = max(study.hops, default=0)
-    yield f"  by at most {most} hops, and at each node {study.copies:.1f} times"
+    if arrived := study.hops.total():
+        hops = (f"{away} for {of / arrived:.1%}" for away, of in sorted(study.hops.items()))
+        yield f"  hops from the writer to a node: {', '.join(hops)}"
+    yield f"  it comes to a node {study.copies:.1f} times"
 
 
 def _spread(what: str, times: Sequence[float], never: int = 0) -> str:

@@ -174,6 +174,7 @@ def test_the_figures_are_told_in_words(small: Study) -> None:
     assert "a write is everywhere after 55 ms in the median" in text
     assert "at  50% of the nodes after 55 ms in the median" in text
     assert "at 100% of the nodes after 55 ms in the median" in text
+    assert "hops from the writer to a node: 0 for 12.5%, 1 for 87.5%" in text
     assert "suspected 0 times on some list, removed 0 times" in text
 
 

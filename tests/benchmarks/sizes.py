@@ -93,7 +93,9 @@ def refresh(document: Path, runs: Sequence[Run]) -> None:
 def _largest(runs: Sequence[Run]) -> str:
     """How large clusters get here, and why no larger."""
     nodes = max(run.nodes for run in runs)
-    run = min((run for run in runs if run.nodes == nodes), key=lambda run: run.loss)
+    largest = [run for run in runs if run.nodes == nodes]
+    run = min(largest, key=lambda run: run.loss)
+    slowest = max(largest, key=lambda run: run.seconds)
     told = f"{nodes:,} nodes are the most on record: {run.seconds:,.0f} s on one core"
     if run.peak_mb is None:
         more = ""
@@ -111,7 +113,6 @@ def _largest(runs: Sequence[Run]) -> str:
             f" and {megabytes / 1e3:.0f} GB for {_rounded(in_memory)}; {_NEVER:,} would take"
             f" {run.seconds * times / 3_600:,.0f} hours and {run.peak_mb * times / 1e3:,.0f} GB"
         )
-    slowest = max((run for run in runs if run.nodes == nodes), key=lambda run: run.seconds)
     if slowest is not run:
         more += f"; {nodes:,} took {slowest.seconds:,.0f} s where {slowest.loss:.0%} is lost"
         more += "" if slowest.peak_mb is None else f", and {slowest.peak_mb:,.0f} MB"

@@ -17,9 +17,10 @@ from tests.support.frames import Frame, exchange, heartbeat
 CALM = Conditions(latency=0.02, jitter=0.01)
 SIZE = 30
 DEAD, TELLER = "n020", "n007"
-_message_numbers = count(1)
 HOUR = 3_600_000
 """Milliseconds: a life begun in the future, by less than half of the allowed skew (M1)."""
+
+_message_numbers = count(1)
 
 
 class Liar(Node):

@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed
 
 from gossip.stores.redis_server import SOCKET
 from tests.support.client import Peer, dialed
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_port, free_ports
+from tests.support.process import NodeProcess
 from tests.support.scaled import Worker
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
@@ -64,7 +65,7 @@ def worker(directory: Path, redis: Valkey, name: str = "worker") -> Worker:
         "GOSSIP_DATA_DIR": str(directory / "data"),
         "GOSSIP_LEASE_TERM": "1000",
     }
-    return Worker(free_ports(1)[0], directory / name, settings=settings)
+    return Worker(free_port(), directory / name, settings=settings)
 
 
 def kinds_to_the_end(peer: Peer) -> list[str]:
@@ -81,7 +82,7 @@ def said(process: NodeProcess, event: str) -> bool:
 
 
 def test_a_worker_without_a_redis_is_told_what_to_set(directory: Path) -> None:
-    code, error = Worker(free_ports(1)[0], directory / "worker").fail_to_start()
+    code, error = Worker(free_port(), directory / "worker").fail_to_start()
     assert code == 1
     (line,) = error.splitlines()
     assert line.startswith("gossipnode: --no-web")
@@ -133,7 +134,7 @@ def test_a_database_restored_from_a_backup_is_taken_over_like_any_other(
 ) -> None:
     redis.start()
     only = worker(directory, redis)
-    (port,) = free_ports(1)
+    port = free_port()
     web = NodeProcess(port, directory / "web", settings=only.settings)
     file = directory / "data" / "gossip.sqlite3"
     with started(only, web):
@@ -156,7 +157,7 @@ def test_a_database_restored_from_a_backup_is_taken_over_like_any_other(
 def test_a_worker_that_is_taken_over_does_not_leave(directory: Path, redis: Valkey) -> None:
     redis.start()
     active = worker(directory, redis)
-    (port,) = free_ports(1)
+    port = free_port()
     web = NodeProcess(port, directory / "web", settings=active.settings)
     with started(active, web):
         web.wait_ready()
@@ -191,6 +192,6 @@ def test_a_redis_of_our_own_is_there_while_it_is_needed(directory: Path) -> None
 
 def test_a_redis_of_our_own_is_not_another(directory: Path, redis: Valkey) -> None:
     settings = {"GOSSIP_REDIS_URL": redis.url, "GOSSIP_DATA_DIR": str(directory / "data")}
-    code, error = Alone(free_ports(1)[0], directory / "worker", settings=settings).fail_to_start()
+    code, error = Alone(free_port(), directory / "worker", settings=settings).fail_to_start()
     assert code == 1
     assert error.startswith("gossipnode: GOSSIP_REDIS_URL names another Redis")

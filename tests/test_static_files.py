@@ -12,7 +12,8 @@ from gossip.asgi import Receive, Scope, Send
 from gossip.dashboard import apps
 from gossipnode.static_files import AT_ONCE, StaticFiles
 from tests.support.asgi import Answer, ask, scope
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import Launch, NodeProcess
 
 ICON = b"/static/gossip/icon.svg"
 HERE = Path(apps.__file__).parent / "static"
@@ -136,7 +137,7 @@ async def test_what_is_no_file_takes_no_turn() -> None:
 
 @pytest.mark.parametrize("launch", Launch)
 def test_every_launch_serves_them(tmp_path: Path, launch: Launch) -> None:
-    node = NodeProcess(free_ports(1)[0], tmp_path / "node", launch=launch)
+    node = NodeProcess(free_port(), tmp_path / "node", launch=launch)
     try:
         node.start()
         node.wait_ready()

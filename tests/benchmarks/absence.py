@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.benchmarks.failures import until_listed_as
 from tests.benchmarks.nodes import TICK, cluster, start
 from tests.support.cluster import Cluster
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 LOOK = 0.05

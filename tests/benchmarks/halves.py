@@ -8,7 +8,8 @@ from pathlib import Path
 
 from tests.support.cluster import Cluster
 from tests.support.ledger import Ledger
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 from tests.support.proxy import Network
 
 NODES = 10

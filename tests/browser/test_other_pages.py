@@ -7,7 +7,8 @@ from playwright.sync_api import Browser, expect
 
 from gossip.api.schema import document
 from tests.support.browser import Visit, chromium
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import Launch, NodeProcess
 
 NAME, PASSWORD = "operator", "correct horse battery"
 
@@ -24,7 +25,7 @@ def node(
 ) -> Iterator[NodeProcess]:
     settings = {"DJANGO_SUPERUSER_USERNAME": NAME, "DJANGO_SUPERUSER_PASSWORD": PASSWORD}
     data_dir = tmp_path_factory.mktemp("pages") / "node"
-    node = NodeProcess(free_ports(1)[0], data_dir, launch=request.param, settings=settings)
+    node = NodeProcess(free_port(), data_dir, launch=request.param, settings=settings)
     node.start()
     node.wait_ready()
     yield node

@@ -15,7 +15,8 @@ from tests.benchmarks.load import flood, masked, updates
 from tests.support.browser import DESKTOP, PHONE, Visit, chromium
 from tests.support.client import dialed
 from tests.support.cluster import Cluster
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 Open = Callable[..., Visit]
@@ -97,7 +98,7 @@ def test_a_peer_goes_and_returns_without_a_reload(cluster: Cluster, visit: Open)
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[NodeProcess]:
-    node = NodeProcess(free_ports(1)[0], tmp_path / "node")
+    node = NodeProcess(free_port(), tmp_path / "node")
     node.start()
     yield node
     node.kill()

@@ -8,7 +8,8 @@ from pathlib import Path
 from random import Random
 
 from tests.support.ledger import Ledger
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import NodeProcess
 
 KILLS = 3
 """How often a node is killed in one trial."""
@@ -30,7 +31,7 @@ class Trial:
     """
 
     def __init__(self, directory: Path, seed: int) -> None:
-        [port] = free_ports(1)
+        port = free_port()
         self._seed = seed
         self._rng = Random(f"crash {seed}")
         self._ledger = Ledger()

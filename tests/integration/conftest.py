@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import Launch, NodeProcess
 from tests.support.scaled import Mixed
 
 # Rounds are frequent, so that what pushing missed is repaired while a test waits for it. Time-outs
@@ -58,7 +59,7 @@ def mixed(shared_mixed: Mixed) -> Mixed:
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[NodeProcess]:
     """A node for one test, which starts it."""
-    node = NodeProcess(free_ports(1)[0], tmp_path / "node", settings=SETTINGS)
+    node = NodeProcess(free_port(), tmp_path / "node", settings=SETTINGS)
     yield node
     node.kill()
 

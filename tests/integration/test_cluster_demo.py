@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,7 +17,8 @@ import pytest
 
 from gossipnode.cluster import PORTS
 from tests.support.client import Client
-from tests.support.process import ROOT, clean_environment, free_ports
+from tests.support.ports import free_row
+from tests.support.process import ROOT, clean_environment
 from tests.support.waiting import eventually
 
 
@@ -78,18 +79,6 @@ def demo(temporary: Path, port: int) -> Iterator[Demo]:
         shown.program.communicate()
 
 
-def free_row() -> int:
-    """The first of as many free ports in a row as the cluster takes."""
-    (first,) = free_ports(1)
-    with ExitStack() as held:
-        for port in range(first, first + PORTS):
-            try:
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-            except (OSError, OverflowError):
-                return free_row()
-    return first
-
-
 @pytest.fixture
 def temporary() -> Iterator[Path]:
     """A place with a short name: that of a socket file is bounded."""
@@ -98,7 +87,7 @@ def temporary() -> Iterator[Path]:
 
 
 def test_it_shows_one_cluster_and_leaves_nothing(temporary: Path) -> None:
-    with demo(temporary, free_row()) as shown:
+    with demo(temporary, free_row(PORTS).start) as shown:
         told = shown.read_until("Ctrl-C")
         clients = [Client(int(port)) for port in re.findall(r"http://localhost:(\d+)/ ", told)]
         assert len(clients) == PORTS
@@ -119,7 +108,7 @@ def test_it_shows_one_cluster_and_leaves_nothing(temporary: Path) -> None:
 
 
 def test_what_it_started_ends_with_it_even_when_it_is_killed(temporary: Path) -> None:
-    with demo(temporary, free_row()) as shown:
+    with demo(temporary, free_row(PORTS).start) as shown:
         shown.read_until("starting")
         # All but the standby, which comes last.
         eventually(lambda: len(shown.processes()) == 6, within=20)
@@ -128,8 +117,8 @@ def test_what_it_started_ends_with_it_even_when_it_is_killed(temporary: Path) ->
 
 
 def test_a_port_that_is_taken_is_named(temporary: Path) -> None:
-    taken = free_row() + 2
-    with socket.create_server(("127.0.0.1", taken)), demo(temporary, taken - 2) as shown:
+    first, _, taken, _ = free_row(PORTS)
+    with socket.create_server(("127.0.0.1", taken)), demo(temporary, first) as shown:
         told = shown.read_until("gossipnode: ")
         assert f"{taken} cannot be bound (Address already in use)" in told
         assert shown.program.wait(10) == 1

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 NODE_STATUS = b'{"key": "node-status", "value": {"status": "active", "timestamp": 1234567890}}'

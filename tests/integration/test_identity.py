@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.cluster import Cluster
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 SETTINGS = {"GOSSIP_INTERVAL": "500", "GOSSIP_HEARTBEAT_INTERVAL": "1000"}
@@ -22,7 +23,7 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def spare(tmp_path: Path) -> Iterator[NodeProcess]:
     """A node beside the cluster, not started yet."""
-    node = NodeProcess(free_ports(1)[0], tmp_path / "spare")
+    node = NodeProcess(free_port(), tmp_path / "spare")
     yield node
     node.kill()
 

@@ -11,7 +11,8 @@ import pytest
 
 from gossip.variables import VARIABLES
 from tests.support.manual import ROOT, Command, commands
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 from tests.support.waiting import eventually
 
 MANUALS = ("README.md", "docs/operations.md", "docs/state.md", "docs/simulator.md")

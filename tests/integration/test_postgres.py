@@ -9,8 +9,9 @@ import pytest
 
 from tests.integration.conftest import SETTINGS
 from tests.integration.test_archive import gossip
+from tests.support.ports import free_port
 from tests.support.postgres import Postgres
-from tests.support.process import ROOT, NodeProcess, clean_environment, free_ports
+from tests.support.process import ROOT, NodeProcess, clean_environment
 from tests.support.waiting import eventually
 
 
@@ -41,7 +42,7 @@ def settings(postgres_server: Postgres, database: str) -> dict[str, str]:
 
 @pytest.fixture
 def node(tmp_path: Path, settings: dict[str, str]) -> Iterator[NodeProcess]:
-    node = NodeProcess(free_ports(1)[0], tmp_path / "node", settings=settings)
+    node = NodeProcess(free_port(), tmp_path / "node", settings=settings)
     yield node
     node.kill()
 
@@ -49,7 +50,7 @@ def node(tmp_path: Path, settings: dict[str, str]) -> Iterator[NodeProcess]:
 @pytest.fixture
 def other(tmp_path: Path, settings: dict[str, str]) -> Iterator[NodeProcess]:
     """One with the same database and another directory."""
-    other = NodeProcess(free_ports(1)[0], tmp_path / "other", settings=settings)
+    other = NodeProcess(free_port(), tmp_path / "other", settings=settings)
     yield other
     other.kill()
 

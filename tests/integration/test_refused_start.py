@@ -9,7 +9,8 @@ import pytest
 
 from gossip.kinds import Unfit
 from gossip.variables import VARIABLES
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import Launch, NodeProcess
 
 UNFIT = "\x07"
 """Unfit for every kind of value but one."""
@@ -29,9 +30,7 @@ def _checked() -> Iterator[str]:
 def _node(tmp_path: Path, launch: Launch, **settings: str) -> NodeProcess:
     """A node whose log is silent unless something fails."""
     quiet = {"GOSSIP_LOG_LEVEL": "error"}
-    return NodeProcess(
-        free_ports(1)[0], tmp_path / "node", launch=launch, settings=quiet | settings
-    )
+    return NodeProcess(free_port(), tmp_path / "node", launch=launch, settings=quiet | settings)
 
 
 def _only_line(node: NodeProcess) -> str:

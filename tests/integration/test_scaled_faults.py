@@ -7,7 +7,7 @@ from typing import Self
 
 from tests.support.client import Client
 from tests.support.faults import Load, audited, database_held, standing_by, written_to
-from tests.support.process import free_ports
+from tests.support.ports import free_port
 from tests.support.proxy import Network, Trouble
 from tests.support.scaled import Mixed, Worker
 from tests.support.waiting import eventually
@@ -162,7 +162,7 @@ def test_without_a_worker_reads_go_on_and_say_how_old_they_are(mixed: Mixed) -> 
 
 def test_a_worker_that_is_cut_off_from_redis_alone_is_replaced(mixed: Mixed) -> None:
     scaled = mixed.scaled
-    (port,) = free_ports(1)
+    port = free_port()
     first = scaled.active
     directory = scaled.data_dir.with_name(f"cut-off-{port}")
     url = {"GOSSIP_REDIS_URL": f"redis://127.0.0.1:{port}"}

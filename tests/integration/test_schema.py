@@ -11,7 +11,8 @@ from schemathesis.config import SchemathesisConfig
 
 from gossip.api.requests import MAX_BODY
 from gossip.api.schema import document
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_port
+from tests.support.process import NodeProcess
 
 WITHOUT_END = "/gossip/events"
 SETTINGS = {
@@ -27,7 +28,7 @@ def node(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[NodeProcess]:
     directory = tmp_path_factory.mktemp("schema") / "node"
-    node = NodeProcess(free_ports(1)[0], directory, settings=SETTINGS[request.param])
+    node = NodeProcess(free_port(), directory, settings=SETTINGS[request.param])
     node.start()
     node.wait_ready()
     yield node

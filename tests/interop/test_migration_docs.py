@@ -12,7 +12,8 @@ from gossip.variables import VARIABLES
 from tests.interop.double.double import Double
 from tests.interop.mixed import SETTINGS, data, plain, running, soon
 from tests.support.manual import ROOT, Command, commands
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 
 MANUAL = "docs/migration.md"
 TEXT = (ROOT / MANUAL).read_text()

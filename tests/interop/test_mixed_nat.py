@@ -9,7 +9,8 @@ from tests.interop.double.settings import Settings
 from tests.interop.mixed import SETTINGS, TIMERS, active, agree, listed, plain, running, soon
 from tests.interop.raw import NOWHERE
 from tests.support.client import Client
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 
 THREE_MINUTES = 36
 """Rounds."""

@@ -11,7 +11,8 @@ import pytest
 from tests.interop.double.double import Double
 from tests.interop.mixed import SETTINGS, active, agree, data, listed, plain, running, soon
 from tests.support.client import Client
-from tests.support.process import NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import NodeProcess
 
 IDS = [f"node-{number}" for number in range(5)]
 SCOUT = "scout"

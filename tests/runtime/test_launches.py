@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.serving import ROOT, Process, free_port, link, opened, request, running
+from tests.support.ports import free_port
+from tests.support.serving import ROOT, Process, link, opened, request, running
 
 APPLICATION = "gossipnode.asgi:application"
 JSON = {"Content-Type": "application/json"}

@@ -18,7 +18,8 @@ from tests.soak.watch import Watch, percentile, slope
 from tests.soak.writers import Writer, fill
 from tests.support.cluster import Cluster
 from tests.support.ledger import Ledger
-from tests.support.process import Launch, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import Launch
 from tests.support.proxy import Network
 from tests.support.waiting import eventually
 

@@ -14,7 +14,7 @@ from redis.asyncio.sentinel import SentinelConnectionPool
 
 from gossip.stores.redis_client import ViewUnavailable, answering, layer_host, open_redis
 from tests.support.certificate import certified
-from tests.support.process import free_ports
+from tests.support.ports import free_port
 from tests.support.valkey import Valkey, replicated, valkey
 
 GENEROUS = 20
@@ -137,7 +137,7 @@ async def test_a_dead_peer_is_noticed_by_the_kernel(server: Valkey) -> None:
 
 
 async def test_nobody_there() -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     assert f"127.0.0.1:{port}" in await complaint(f"redis://127.0.0.1:{port}")
     assert "/no/such.sock" in await complaint("unix:///no/such.sock")
 
@@ -179,7 +179,7 @@ async def test_a_server_that_restarted_is_found_again() -> None:
 async def test_sentinels_name_the_server_and_its_successor(
     tmp_path: Path,
 ) -> None:
-    (nobody,) = free_ports(1)
+    nobody = free_port()
     with replicated(tmp_path, "secret") as (master, replica, sentinel):
         url = f"redis+sentinel://:secret@127.0.0.1:{nobody},127.0.0.1:{sentinel.port}/main/2"
         assert await echo(url) == {"type": "echo"}

@@ -7,7 +7,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.client import Client
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import Launch, NodeProcess
 from tests.support.waiting import eventually
 
 MESH = 16

@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.support.certificate import certified
-from tests.support.process import ROOT, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import ROOT
 from tests.support.waiting import eventually
 
 CONFIGURATION = ROOT / "docs" / "deployment" / "nginx.conf"

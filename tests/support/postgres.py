@@ -14,7 +14,7 @@ from typing import Final
 
 import pytest
 
-from tests.support.process import free_ports
+from tests.support.ports import free_port
 from tests.support.waiting import eventually
 
 ROLE: Final = "gossip"
@@ -27,7 +27,7 @@ class Postgres:
     """A server on a port of loopback, which the test may stop, kill and start again."""
 
     def __init__(self, directory: Path, programs: Path) -> None:
-        self.port = free_ports(1)[0]
+        self.port = free_port()
         self.log = directory / "log"
         self._directory = directory
         self._programs = programs

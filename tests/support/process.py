@@ -2,11 +2,10 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -39,15 +38,6 @@ class Launch(Enum):
             case Launch.UVICORN:
                 options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
                 return [sys.executable, "-m", "uvicorn", *options, _APPLICATION]
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports on which nobody listens now: different ones, for all are held until all are known."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def sockets() -> dict[tuple[int, int], str]:

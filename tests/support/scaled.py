@@ -8,7 +8,8 @@ from typing import Any, Self
 
 from tests.support.client import Client
 from tests.support.cluster import comparable
-from tests.support.process import Launch, NodeProcess, free_ports
+from tests.support.ports import free_ports
+from tests.support.process import Launch, NodeProcess
 from tests.support.valkey import Valkey
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.support.process import free_ports
+from tests.support.ports import free_port
 from tests.support.proxy import Network, Trouble
 from tests.support.waiting import eventually
 
@@ -26,7 +26,7 @@ class Wire:
 
 @pytest.fixture
 def wired() -> Iterator[tuple[Network, Wire]]:
-    [public] = free_ports(1)
+    public = free_port()
     with ExitStack() as stack:
         target = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         network = stack.enter_context(Network([(public, target.getsockname()[1])]))
@@ -95,7 +95,7 @@ class Node:
         self._server = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         self._server.settimeout(0.2)
         self.port: int = self._server.getsockname()[1]
-        [self.public] = free_ports(1)
+        self.public = free_port()
         self._dialed: list[socket.socket] = []
 
     def open_files(self) -> list[str]:

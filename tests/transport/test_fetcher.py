@@ -14,8 +14,8 @@ from gossip.runtime.ports import FetchRefused
 from gossip.transport.fetcher import READ_SIZE, HttpFetcher
 from gossip.transport.resolver import Candidates, Resolver
 from tests.support.http_peer import answer, chunked, chunks, http_peer, sized
+from tests.support.ports import free_port
 from tests.support.runtime import until
-from tests.support.serving import free_port
 
 BODY = b'{"data":{}}'
 CHUNKED = "Transfer-Encoding: chunked"

@@ -104,6 +104,10 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     """Milliseconds by which its clock was ahead of ours at its last heartbeat."""
 
 
+class NeedsAnotherWord(OverflowError):
+    """One peer alone names more members than we list on its word."""
+
+
 HOLDERS = 3
 """Peers remembered who vouch for a member (M8)."""
 
@@ -121,6 +125,11 @@ class Members:
         """Ids of the members that are not active."""
         self._alone_on_word: Counter[str] = Counter()
         """How many members that we never met are listed on the word of this peer alone."""
+        self._unbelieved: dict[str, tuple[str, int]] = {}
+        """By node id: the peer whose word alone was not enough, and the hash of what it said.
+
+        The oldest make room.
+        """
         self._census = Census()
         self._unmet: dict[str, None] = {}
         """Ids of those that we never met, in the order in which we heard of them."""
@@ -201,18 +210,16 @@ class Members:
     ) -> bool:
         """A peer names a member that we hold no link to. Returns whether that is news (M8, L1).
 
-        Raises `OverflowError` when the table is full, or too many are listed on its word alone: it
-        may double what we know otherwise.
+        Raises `OverflowError` when the table is full, and `NeedsAnotherWord` when too many are
+        listed on its word alone: it may double what we know otherwise. Of one that can be dialed
+        another peer's word is enough then, if it is the same.
         """
         member = self._members.get(record.node_id)
         if member is None:
-            known_otherwise = len(self._members) - self._alone_on_word.total()
-            most = max(self._config.limits.vouched, known_otherwise)
-            if self._alone_on_word[holder] >= most:
-                raise OverflowError("too many members on one peer's word")
             if 2 * len(self._unmet) >= self._config.limits.members:
                 raise OverflowError("too many members that we never met")
-            self._add(record, now, wall, (holder,), loopback=loopback)
+            holders = self._words(record, holder)
+            self._add(record, now, wall, holders, loopback=loopback)
             return True
         if member.learned < record.incarnation >= member.record.incarnation:
             # It came back elsewhere, perhaps; of its number we may have heard before.
@@ -226,6 +233,21 @@ class Members:
         others = [other for other in member.holders if other != holder]
         self.hold(member, (*others, holder)[-HOLDERS:])
         return False
+
+    def _words(self, record: PeerRecord, holder: str) -> tuple[str, ...]:
+        """On whose word this one is to be listed whom a peer names."""
+        other, said = self._unbelieved.get(record.node_id, (holder, 0))
+        if other != holder and said == hash(record):
+            return other, holder
+        known_otherwise = len(self._members) - self._alone_on_word.total()
+        if self._alone_on_word[holder] < max(self._config.limits.vouched, known_otherwise):
+            return (holder,)
+        if record.gossip_endpoint is not None:
+            # Without one each word is that of a link to it, and lasts as long (M8).
+            self._unbelieved[record.node_id] = holder, hash(record)
+        if len(self._unbelieved) > self._config.limits.members:
+            del self._unbelieved[next(iter(self._unbelieved))]
+        raise NeedsAnotherWord("too many members on one peer's word")
 
     def hold(self, member: Member, holders: tuple[str, ...], *, met: int | None = None) -> None:
         """It is listed on the word of these peers; of none where we see for ourselves."""
@@ -262,6 +284,7 @@ class Members:
             # Whoever is here itself has room before those of whom we only heard.
             self.drop(self._members[next(iter(self._unmet))])
         self.graves.exhume(record.node_id)
+        self._unbelieved.pop(record.node_id, None)
         member = Member(
             record=record,
             status=Status.ACTIVE,

@@ -184,7 +184,7 @@ class Membership:
             self._context.refuse("peer-record", names.refused)
         now = self._context.now.monotonic
         newcomer = link.dialed is not None and now - link.opened < NEWCOMER
-        unreachable = 0
+        unreachable, believed = 0, True
         crowd = link.extended and self._is_crowd(names)
         for record in names.records:
             unreachable += record.gossip_endpoint is None
@@ -196,10 +196,12 @@ class Membership:
             if link.extended and not self._news.named(link, record):
                 continue
             if crowd and record.extended and record.gossip_endpoint is not None:
-                self._list(link, record, pass_on=not names.answer)
+                believed &= self._list(link, record, pass_on=not names.answer)
                 continue
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)
+        if names.answer:
+            self._repair.answered(link, len(names.records), believed=believed)
         self._contacts.dial_due()
 
     def _is_crowd(self, names: PeerList) -> bool:
@@ -218,17 +220,21 @@ class Membership:
         }
         return known.dialable + len(new) > self._config.mesh
 
-    def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> None:
-        """A member that we need not dial: the word of who names it is enough for now."""
+    def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> bool:
+        """A member that we need not dial: the word of who names it is enough for now.
+
+        Returns False where it is not, since that peer named so many that nobody else did.
+        """
         peer, url = link.peer or "", record.gossip_endpoint or ""
         if url == self._config.gossip_endpoint or self._contacts.plan.is_own(url):
-            return
+            return True
         if addresses.names_loopback(url) and not link.loopback:
             self._context.refuse("loopback-endpoint")
         elif self._members.graves.may_return(record.node_id, record.incarnation, peer):
-            self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
+            return self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
         else:
             self._mention(link, record, self._context.now.monotonic)
+        return True
 
     def _mention(self, link: Link, record: PeerRecord, due: float) -> None:
         url, node_id = record.gossip_endpoint, record.node_id

@@ -74,7 +74,7 @@ from gossip.core.messages import (
     Wanted,
 )
 from gossip.core.news import News
-from gossip.core.overlay import Overlay
+from gossip.core.overlay import HURRIED, Overlay
 from gossip.core.pings import Pings
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER, Probes
@@ -376,13 +376,20 @@ class Node:
         context.stats.links_opened += 1
         link = context.links.open(event.link, event.dialed, event.remote_is_loopback, context.now)
         if len(context.links) > self._config.limits.links:
-            context.refuse("links")
-            # Strangers make room first, and what we dialed is never refused: whoever fills our
-            # table could cut us off otherwise.
-            surplus = context.links.oldest_stranger()
-            if surplus is not None:
-                context.close(surplus, CloseCode.OVER_RATE, "too many links")
+            self._make_room()
         self._contacts.opened(link)
+
+    def _make_room(self) -> None:
+        """Close one link. What we dialed stays: who fills our table could cut us off otherwise."""
+        context = self._context
+        idle = context.links.oldest_stranger(before=context.now.monotonic - HURRIED)
+        if idle is None and (spare := self._overlay.spare()) is not None:
+            # Thousands may begin at once, and all of them know none but the bootstrap peers.
+            context.close(spare, CloseCode.ENOUGH, "room for a newcomer")
+            return
+        context.refuse("links")
+        if (stranger := idle or context.links.oldest_stranger()) is not None:
+            context.close(stranger, CloseCode.OVER_RATE, "too many links")
 
     def _closed(self, event: LinkClosed) -> None:
         link = self._context.links.close(event.link)

@@ -31,6 +31,8 @@ FAR = 10.0
 """Seconds from one dial of a member that we could not reach to the next of any such."""
 SETTLED = 10.0
 """Seconds that a link is left alone: a newcomer is to hear of others before it loses one."""
+HURRIED = 1.0
+"""The same where there is no room for the next newcomer otherwise. A guess: several round trips."""
 
 
 class Overlay:
@@ -68,6 +70,20 @@ class Overlay:
         elif self._is_time():
             self._exchanging = True
             self._dial(1)
+
+    def spare(self) -> Link | None:
+        """The link to give up for a newcomer where there is no room for more: the oldest accepted.
+
+        None where there are no more of them than we want, or none that is old enough.
+        """
+        if not self._members.crowded:
+            return None
+        links = [link for link in self._context.links.best() if self._counts(link)]
+        if len(links) <= degree(self._members.dialable + 1):
+            return None
+        before = self._context.now.monotonic - HURRIED
+        old = (link for link in links if link.dialed is None and link.opened < before)
+        return next(old, None)
 
     def _counts(self, link: Link) -> bool:
         """Whether it leads to a member that can be dialed, or we are one that cannot.

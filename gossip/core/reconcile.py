@@ -42,14 +42,11 @@ ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
 
 EACH_NAME = 0.02
-"""Seconds, for each member, from one question for all names to the next. A guess: 16 kB a second
-while tables differ in more than sketches tell."""
+"""Seconds, for each name of an answer or each member known, until all are asked for again. A guess:
+16 kB a second while tables differ in more than sketches tell."""
 
 ASK_AGAIN = 1.0
 """Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
-NEWCOMER_KNOWS = 1.25
-"""Who knows so many times more members since it asked for all names is a newcomer, who takes some
-of them from each peer (L1), and asks the next one without a rest."""
 NAME_AGAIN = 0.1
 """Seconds from one answer by a sketch to the next, whoever asks: it takes 11 ms with 10,000
 members."""
@@ -77,6 +74,8 @@ class Repair:
         """When we asked one for all of its members."""
         self._knew_then = 0
         """How many members we knew when we asked for all names."""
+        self._needs_another_word = False
+        """Somebody named more members than we list on its word alone."""
         self._named_at: float | None = None
         """When we answered any peer with what it lacks, by a sketch."""
         self._waiting: dict[LinkId, None] = {}
@@ -127,14 +126,21 @@ class Repair:
 
     def told(self, link: Link, theirs: Roots, *, is_answer: bool) -> None:
         """A peer began a round, or answers that we should pull from it."""
-        self._heard(link, theirs)
+        held = link.partner.roots
+        self._heard(link, theirs if theirs.state is not None else Roots(held.state, theirs.members))
 
         def compare(ours: Roots) -> None:
-            if is_answer:
+            if theirs.state is None:
+                # It says how many members it has, and no more than that.
+                pass
+            elif is_answer:
                 self._want_if_different(link, ours)
             elif self._differs(link, ours):
                 self._answer_round(link, ours)
             self._compare_members(link, ours)
+            if not is_answer and self._knows_far_more(link, ours):
+                # On few of our links it would hear of that from us soon; it may have no other.
+                self._send_roots(link, Roots(None, ours.members), answer=True)
 
         self.with_roots(compare)
 
@@ -172,23 +178,50 @@ class Repair:
             return
         if members.crowded and abs(theirs.n - ours.members.n) <= FEW:
             self._ask_for_lacking(link)
-        elif self._again(self._asked_all_at) and (
-            self._rested(self._asked_all_at) or len(members) > NEWCOMER_KNOWS * self._knew_then
-        ):
+        elif self._may_ask_for_all(link, knows_more=theirs.n > ours.members.n):
+            self._needs_another_word = False
             self._asked_all_at = self._context.now.monotonic
             self._knew_then = len(members)
             self.ask_names(link)
+
+    def _knows_far_more(self, link: Link, ours: Roots) -> bool:
+        """Whether it is for this peer to ask us for members, of a crowd, and not the other way."""
+        theirs = link.partner.roots.members
+        if link.closing or theirs is None or ours.members is None:
+            return False
+        return self._context.members.crowded and ours.members.n > theirs.n + FEW
+
+    def _may_ask_for_all(self, link: Link, *, knows_more: bool) -> bool:
+        """Whether it is time to: all names of many are much, and somebody always comes or goes.
+
+        An interval after the last question as long as we learn from those who know more, else much
+        later; and at once where one word was not enough.
+        """
+        known, now = len(self._context.members), self._context.now.monotonic
+        last = self._asked_all_at
+        if now < link.partner.names_all_from:
+            return False
+        if last is None or (self._needs_another_word and knows_more):
+            return True
+        rested = now - last >= EACH_NAME * known
+        return self._again(last) and (rested or (knows_more and known > self._knew_then))
+
+    def answered(self, link: Link, names: int, *, believed: bool) -> None:
+        """A peer named so many members, and all of them are listed, or one word was not enough.
+
+        Then the next one that turns out to know more is asked: whom two name is listed (L1).
+        """
+        partner, now = link.partner, self._context.now.monotonic
+        partner.names_all_from = max(partner.names_all_from, now) + EACH_NAME * names
+        if partner.asked_names and not believed:
+            self._needs_another_word = True
+        partner.asked_names = False
 
     def _ask_for_lacking(self, link: Link) -> None:
         now, last = self._context.now.monotonic, self._asked_names_at
         if last is None or now - last >= ASK_AGAIN:
             self._asked_names_at = now
             self._ask_names(link, self._context.members.sketch(self._context.me))
-
-    def _rested(self, last: float | None) -> bool:
-        """All names of many members are much, and somebody always comes or goes."""
-        pause = EACH_NAME * len(self._context.members)
-        return last is None or self._context.now.monotonic - last >= pause
 
     def ask_names(self, link: Link) -> None:
         """Ask a peer for its active members."""
@@ -202,6 +235,7 @@ class Repair:
             if not link.closing:
                 context.send([link], exchanges.names_request(cells))
 
+        link.partner.asked_names = True
         self.with_roots(send)
 
     def name_members(self, link: Link, cells: Sequence[int]) -> None:
@@ -218,10 +252,10 @@ class Repair:
         found = self._differences(cells)
         if found is not None:
             self._name_lacking(link, found)
-        elif self._rested(partner.named_all_at):
-            partner.named_all_at = now
+        elif now >= partner.named_all_until:
             active = [member.record.node_id for member in context.members.active()]
-            self.name(link, active, answer=True)
+            named = self.name(link, active, answer=True)
+            partner.named_all_until = now + EACH_NAME * named
         else:
             context.refuse("names-too-soon")
 
@@ -247,8 +281,8 @@ class Repair:
             return None
         return difference(members.sketch(self._context.me)[: len(cells)], cells)
 
-    def name(self, link: Link, node_ids: list[str], *, answer: bool = False) -> None:
-        """Tell an extended peer the names of these members.
+    def name(self, link: Link, node_ids: list[str], *, answer: bool = False) -> int:
+        """Tell an extended peer the names of these members; return how many.
 
         One that cannot be dialed is named only to say that we hold a link to it (M8).
         """
@@ -265,6 +299,7 @@ class Repair:
         ]
         for frame in exchanges.members(records, context.config.limits, answer=answer):
             context.send([link], frame)
+        return len(records)
 
     def _again(self, last: float | None) -> bool:
         """Whether about an interval passed since: rounds come early by what latency differs."""

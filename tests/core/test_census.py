@@ -11,7 +11,7 @@ from gossip.core.members import PeerRecord
 from gossip.core.packing import CELL, pack, unpack
 from gossip.core.sketch import Sketch, difference
 from tests.support.core import ME, Subject, kinds, sent
-from tests.support.crowd import crowd, listing
+from tests.support.crowd import crowd, listing, record
 from tests.support.frames import WALL, exchange, root
 from tests.support.news import news, told
 
@@ -226,15 +226,86 @@ def both_name(subject: Subject, names: list[str]) -> None:
     listing(subject, 2, "b", *names)
 
 
+def test_m5_who_has_many_more_says_so_and_asks_seldom() -> None:
+    subject = crowd(80)
+    first, second = sent(subject.receive(1, exchange("a", "root", mroot=root(20))), 1)
+    assert first["data"] == {"x": "members"}
+    assert second["data"]["mroot"]["n"] == 83
+    assert second["data"]["answer"]
+    assert "root" not in second["data"], "of its entries nobody asked"
+    [frame] = sent(subject.receive(2, exchange("b", "root", mroot=root(20))), 2)
+    assert frame["data"]["x"] == "root"
+
+
+def test_m5_what_answers_a_round_is_answered_by_no_root() -> None:
+    subject = crowd(80)
+    subject.receive(1, exchange("a", "root", mroot=root(20)))
+    answers = subject.receive(1, exchange("a", "root", mroot=root(20), answer=True))
+    assert sent(answers, 1) == []
+
+
+def test_m5_who_says_how_many_members_it_has_says_nothing_of_its_entries() -> None:
+    subject = crowd(80)
+    subject.receive(1, exchange("a", "root", root=root(7), mroot=root(83)))
+    partner = subject.node._context.links.best()[0].partner
+    assert partner.roots.state is not None
+    subject.wait(1.0)
+    frames = sent(subject.receive(1, exchange("a", "root", mroot=root(85), answer=True)), 1)
+    assert partner.roots.state.n == 7
+    assert [frame["data"]["x"] for frame in frames] == ["members"]
+
+
+def answered(subject: Subject, link: int, peer: str, names: list[str]) -> None:
+    """A peer that was asked names all its members."""
+    peers = [record(name) for name in names]
+    subject.receive(link, exchange(peer, "members", peers=peers, answer=True))
+
+
+def asks(subject: Subject, link: int, peer: str, count: int) -> bool:
+    """Whether it asks a peer that begins a round and knows so many members for all of them."""
+    effects = subject.receive(link, exchange(peer, "root", mroot=root(count)))
+    return {"x": "members"} in [frame["data"] for frame in sent(effects, link)]
+
+
+def test_l1_a_newcomer_asks_another_at_once_where_one_word_is_not_enough() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.joined(3, "c")
+    names = [f"m{number}" for number in range(500)]
+    assert asks(subject, 1, "a", 504)
+    answered(subject, 2, "b", [f"n{number}" for number in range(200)])
+    assert not asks(subject, 3, "c", 504), "unasked for, no word hastens the next question"
+    answered(subject, 1, "a", names)
+    assert not asks(subject, 1, "a", 504), "it has said all that it knows"
+    assert asks(subject, 3, "c", 504)
+    answered(subject, 3, "c", names)
+    assert set(names) < set(subject.statuses())
+    subject.joined(4, "d")
+    assert not asks(subject, 4, "d", 2_000), "both words were enough"
+
+
+def test_m5_a_question_that_nobody_answers_holds_up_nothing_for_long() -> None:
+    subject = crowd()
+    assert asks(subject, 1, "a", 2**53 - 1)
+    subject.hear(5, a=1, b=2)
+    assert asks(subject, 2, "b", 500)
+
+
 def test_l1_a_newcomer_asks_on_as_long_as_that_is_worth_it() -> None:
     subject = crowd()
-    for step in range(4):
-        both_name(subject, [f"{step}-{number}" for number in range(100)])
+    old = [f"old-{number}" for number in range(400)]
+    both_name(subject, old)
     assert len(subject.statuses()) > 400
-    differs = root(1_000)
     subject.hear(10, a=1, b=2)
-    assert kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2) == ["members"]
+    assert asks(subject, 2, "b", 1_000)
+    answered(subject, 2, "b", old)
     subject.hear(5, a=1, b=2)
-    assert "members" not in kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2)
+    assert not asks(subject, 1, "a", 1_000), "the last question brought nothing"
     both_name(subject, [f"new-{number}" for number in range(200)])
-    assert "members" in kinds(subject.receive(2, exchange("b", "root", mroot=differs)), 2)
+    assert not asks(subject, 2, "b", 1_000), "it would not answer again so soon"
+    assert asks(subject, 1, "a", 1_000)
+    subject.hear(10, a=1, b=2)
+    assert not asks(subject, 2, "b", 1_000), "the last question brought nothing again"
+    subject.hear(5, a=1, b=2)
+    assert asks(subject, 2, "b", 1_000)

@@ -70,14 +70,68 @@ def test_l4_one_peer_may_double_what_is_known_otherwise() -> None:
     subject = Subject()
     subject.joined(1, "a")
     subject.joined(2, "b")
-    names = [f"m{number}" for number in range(500)]
-    listing(subject, 1, "a", *names)
-    assert len(subject.statuses()) == 102
+    listing(subject, 1, "a", *(f"m{number}" for number in range(500)))
+    assert len(subject.statuses()) == 2 + 100
     assert subject.refused["members-full"] == 400
     # What a second peer names as well is known otherwise.
-    listing(subject, 2, "b", *names)
+    listing(subject, 2, "b", *(f"m{number}" for number in range(100)))
+    listing(subject, 1, "a", *(f"n{number}" for number in range(500)))
+    assert len(subject.statuses()) == 2 * (2 + 100)
+
+
+def test_l1_the_words_of_two_are_enough_for_any_number() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    names = [f"m{number}" for number in range(900)]
     listing(subject, 1, "a", *names)
-    assert len(subject.statuses()) == 2 * (2 + 100) + 2 * (2 + 100)
+    listing(subject, 1, "a", *names)
+    assert len(subject.statuses()) == 2 + 100
+    listing(subject, 2, "b", *names[:600])
+    assert set(subject.statuses()) == {"a", "b", *names[:600]}
+    holders = {member.record.node_id: member.holders for member in subject.node._context.members}
+    assert holders["m599"] == ("a", "b")
+
+
+def test_l1_two_words_that_differ_are_one_each() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.joined(3, "c")
+    names = [f"m{number}" for number in range(300)]
+    listing(subject, 1, "a", *names)
+    listing(subject, 2, "b", *names, gossipEndpoint="ws://victim.example:3001/ws")
+    listed = {view.record.node_id: view.record for view in subject.node.members()}
+    assert len(listed) == 3 + 100 + 103
+    # What `b` made up for the others took the place of what `a` had said; it is said again.
+    listing(subject, 1, "a", *names)
+    listing(subject, 3, "c", *names)
+    listed = {view.record.node_id: view.record for view in subject.node.members()}
+    assert len(listed) == 3 + 300
+    assert sum("victim" in (record.gossip_endpoint or "") for record in listed.values()) == 103
+
+
+def test_m8_without_an_endpoint_two_words_are_not_one() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    listing(subject, 1, "a", *(f"m{number}" for number in range(300)))
+    listing(subject, 2, "b", *(f"n{number}" for number in range(100)))
+    subject.receive(2, named("b", "m299"))
+    assert "m299" not in subject.statuses()
+
+
+def test_l1_what_one_word_was_not_enough_for_is_bounded() -> None:
+    subject = Subject(limits=Limits(members=300))
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    names = [f"m{number}" for number in range(410)]
+    listing(subject, 1, "a", *names)
+    assert len(subject.node._context.members._unbelieved) == 300
+    # The first that it did not believe are forgotten: of these the word of the second alone counts.
+    listing(subject, 2, "b", *names[100:110], *names[-10:])
+    assert set(names[-10:]) < set(subject.statuses())
+    assert subject.node._context.members._alone_on_word == {"a": 100, "b": 10}
 
 
 def test_l4_loopback_endpoints_of_others_are_not_listed() -> None:
@@ -310,6 +364,49 @@ def test_l1_accepted_links_are_closed_before_those_that_we_dialed() -> None:
         subject.joined(number, name)
     subject.wait(20.0)
     assert subject.open.issuperset(map(LinkId, own))
+
+
+def test_l1_a_newcomer_has_the_place_of_the_oldest_link_that_we_did_not_want() -> None:
+    subject = filled(8, limits=Limits(links=10))
+    subject.wait(0.5)
+    # All may still be waiting to hear of the others.
+    assert closed(subject.accept(100)) == {100: CloseCode.OVER_RATE}
+    subject.lose(100)
+    subject.wait(1.0)
+    assert closed(subject.accept(101)) == {1: ENOUGH}
+    assert subject.refused["links"] == 1
+    effects = subject.lose(1) + subject.wait(0.5)
+    assert notices(effects) == []
+    assert subject.statuses()["a"] == "active"
+
+
+def test_l1_who_does_not_join_gives_its_place_before_a_member() -> None:
+    subject = filled(7, limits=Limits(links=10))
+    subject.accept(100)
+    subject.wait(1.5)
+    assert closed(subject.accept(101)) == {100: CloseCode.OVER_RATE}
+    subject.lose(100)
+    assert closed(subject.accept(102)) == {1: ENOUGH}, "the other one had no time to join"
+
+
+def test_l1_no_newcomer_takes_a_link_that_we_want_or_dialed() -> None:
+    subject = crowd(limits=Limits(links=8))
+    urls = dials(subject.wait(1.5))
+    for link, url in enumerate(urls, 100):
+        subject.reach(link, url)
+        subject.receive(link, join(url.removeprefix("ws://").split(".")[0]))
+    linked = {view.record.node_id for view in subject.node.members() if view.linked}
+    others = [name for name in subject.statuses() if name not in linked]
+    for link, name in enumerate(others[: 8 - len(linked)], 200):
+        subject.joined(link, name)
+    subject.wait(1.5)
+    assert len(subject.open) == 8
+    given_up = list[int]()
+    for link in range(300, 304):
+        given_up += closed(subject.accept(link))
+        subject.lose(given_up[-1])
+    # Seven are wanted; then the newcomers themselves have to go.
+    assert given_up == [1, 300, 301, 302]
 
 
 def subject_linked(subject: Subject, name: str) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 
 import pytest
 
+from gossip.core.config import Limits
 from gossip.core.degree import degree
 from gossip.core.effects import NoticeKind
 from gossip.core.overlay import SLACK
@@ -63,6 +64,23 @@ def test_m5_a_newcomer_is_listed_by_all_at_once() -> None:
     cluster.run(30)
     cluster.start(last)
     cluster.wait_for(cluster.complete, within=2)
+
+
+def test_l1_a_newcomer_lists_a_large_cluster_at_once() -> None:
+    cluster = Cluster(1, 151, conditions=CALM, bootstraps=1)
+    *rest, last = cluster.hosts
+    cluster.start(*rest, apart=0.02)
+    cluster.run(30)
+    cluster.start(last)
+    cluster.wait_for(cluster.complete, within=3)
+
+
+def test_l1_many_form_a_cluster_though_their_bootstrap_peers_have_few_places() -> None:
+    few = Limits(links=40)
+    cluster = Cluster(1, 160, conditions=CALM, bootstraps=2, settings={"limits": few})
+    cluster.start(apart=0.01)
+    cluster.wait_for(cluster.complete, within=10, every=0.1)
+    assert cluster.notices(NoticeKind.PEER_SUSPECTED, NoticeKind.PEER_REMOVED) == []
 
 
 def test_l1_half_of_the_nodes_may_go_at_once() -> None:

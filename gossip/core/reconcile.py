@@ -42,8 +42,8 @@ ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
 
 EACH_NAME = 0.02
-"""Seconds, for each name of an answer or each member known, until all are asked for again. A guess:
-16 kB a second while tables differ in more than sketches tell."""
+"""Seconds, for each name of an answer, until all are asked for again. A guess: 16 kB a second
+while tables differ in more than sketches tell."""
 
 ASK_AGAIN = 1.0
 """Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
@@ -74,6 +74,8 @@ class Repair:
         """When we asked one for all of its members."""
         self._knew_then = 0
         """How many members we knew when we asked for all names."""
+        self._rests_until = 0.0
+        """Monotonic seconds: all are asked for sooner only if that seems worth it."""
         self._needs_another_word = False
         """Somebody named more members than we list on its word alone."""
         self._named_at: float | None = None
@@ -194,17 +196,16 @@ class Repair:
     def _may_ask_for_all(self, link: Link, *, knows_more: bool) -> bool:
         """Whether it is time to: all names of many are much, and somebody always comes or goes.
 
-        An interval after the last question as long as we learn from those who know more, else much
-        later; and at once where one word was not enough.
+        An interval after the last question as long as we learn from those who know more, or nobody
+        answers, else much later; and at once where one word was not enough.
         """
-        known, now = len(self._context.members), self._context.now.monotonic
-        last = self._asked_all_at
+        now = self._context.now.monotonic
         if now < link.partner.names_all_from:
             return False
-        if last is None or (self._needs_another_word and knows_more):
+        if knows_more and self._needs_another_word:
             return True
-        rested = now - last >= EACH_NAME * known
-        return self._again(last) and (rested or (knows_more and known > self._knew_then))
+        learning = knows_more and len(self._context.members) > self._knew_then
+        return (learning or now >= self._rests_until) and self._again(self._asked_all_at)
 
     def answered(self, link: Link, names: int, *, believed: bool) -> None:
         """A peer named so many members, and all of them are listed, or one word was not enough.
@@ -213,9 +214,10 @@ class Repair:
         """
         partner, now = link.partner, self._context.now.monotonic
         partner.names_all_from = max(partner.names_all_from, now) + EACH_NAME * names
-        if partner.asked_names and not believed:
-            self._needs_another_word = True
-        partner.asked_names = False
+        if partner.asked_names:
+            partner.asked_names = False
+            self._rests_until = max(self._rests_until, now + EACH_NAME * names)
+            self._needs_another_word |= not believed
 
     def _ask_for_lacking(self, link: Link) -> None:
         now, last = self._context.now.monotonic, self._asked_names_at

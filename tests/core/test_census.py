@@ -305,7 +305,8 @@ def test_l1_a_newcomer_asks_on_as_long_as_that_is_worth_it() -> None:
     both_name(subject, [f"new-{number}" for number in range(200)])
     assert not asks(subject, 2, "b", 1_000), "it would not answer again so soon"
     assert asks(subject, 1, "a", 1_000)
-    subject.hear(10, a=1, b=2)
+    answered(subject, 1, "a", old)
+    subject.hear(5, a=1, b=2)
     assert not asks(subject, 2, "b", 1_000), "the last question brought nothing again"
     subject.hear(5, a=1, b=2)
     assert asks(subject, 2, "b", 1_000)

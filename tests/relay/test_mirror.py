@@ -140,9 +140,7 @@ async def test_an_empty_redis_is_filled_again_although_nothing_happens(
         await world.mirror.settled()
         with capture_logs() as logs:
             server.flush()
-            async with asyncio.timeout(5):
-                while await world.reader._redis.hlen("{p}:entries") == 0:
-                    await asyncio.sleep(0.01)
+            await until(lambda: "view_filled" in [line["event"] for line in logs])
         assert await world.shown() == world.node.held
         assert [line["event"] for line in logs] == ["view_lost", "view_filled"]
 

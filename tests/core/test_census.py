@@ -11,7 +11,7 @@ from gossip.core.members import PeerRecord
 from gossip.core.packing import CELL, pack, unpack
 from gossip.core.sketch import Sketch, difference
 from tests.support.core import ME, Subject, kinds, sent
-from tests.support.crowd import crowd, listing, record
+from tests.support.crowd import crowd, linked, listing, record
 from tests.support.frames import WALL, exchange, root
 from tests.support.news import news, told
 
@@ -182,9 +182,7 @@ def test_m5_fewer_cells_will_do() -> None:
 
 
 def test_m5_in_a_mesh_all_are_named() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b")
     assert named(asked(subject, cells(ME, "a", "b"))) == ["b"]
 
 
@@ -268,10 +266,7 @@ def asks(subject: Subject, link: int, peer: str, count: int) -> bool:
 
 
 def test_l1_a_newcomer_asks_another_at_once_where_one_word_is_not_enough() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.joined(3, "c")
+    subject = linked("a", "b", "c")
     names = [f"m{number}" for number in range(500)]
     assert asks(subject, 1, "a", 504)
     answered(subject, 2, "b", [f"n{number}" for number in range(200)])

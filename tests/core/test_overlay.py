@@ -10,7 +10,7 @@ from gossip.core.entries import Entry
 from gossip.core.events import DialFailed, LinkClosed, LinkId
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
-from tests.support.crowd import ENOUGH, crowd, filled, listing, record
+from tests.support.crowd import ENOUGH, crowd, filled, linked, listing, record
 from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
 from tests.support.news import named, news
 
@@ -67,9 +67,7 @@ def test_l1_who_joins_us_is_named_to_the_others() -> None:
 
 
 def test_l4_one_peer_may_double_what_is_known_otherwise() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b")
     listing(subject, 1, "a", *(f"m{number}" for number in range(500)))
     assert len(subject.statuses()) == 2 + 100
     assert subject.refused["members-full"] == 400
@@ -80,9 +78,7 @@ def test_l4_one_peer_may_double_what_is_known_otherwise() -> None:
 
 
 def test_l1_the_words_of_two_are_enough_for_any_number() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b")
     names = [f"m{number}" for number in range(900)]
     listing(subject, 1, "a", *names)
     listing(subject, 1, "a", *names)
@@ -94,10 +90,7 @@ def test_l1_the_words_of_two_are_enough_for_any_number() -> None:
 
 
 def test_l1_two_words_that_differ_are_one_each() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.joined(3, "c")
+    subject = linked("a", "b", "c")
     names = [f"m{number}" for number in range(300)]
     listing(subject, 1, "a", *names)
     listing(subject, 2, "b", *names, gossipEndpoint="ws://victim.example:3001/ws")
@@ -112,9 +105,7 @@ def test_l1_two_words_that_differ_are_one_each() -> None:
 
 
 def test_m8_without_an_endpoint_two_words_are_not_one() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b")
     listing(subject, 1, "a", *(f"m{number}" for number in range(300)))
     listing(subject, 2, "b", *(f"n{number}" for number in range(100)))
     subject.receive(2, named("b", "m299"))
@@ -122,9 +113,7 @@ def test_m8_without_an_endpoint_two_words_are_not_one() -> None:
 
 
 def test_l1_what_one_word_was_not_enough_for_is_bounded() -> None:
-    subject = Subject(limits=Limits(members=300))
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b", limits=Limits(members=300))
     names = [f"m{number}" for number in range(410)]
     listing(subject, 1, "a", *names)
     assert len(subject.node._context.members._unbelieved) == 300
@@ -433,9 +422,7 @@ def test_l1_a_mesh_becomes_a_crowd_beyond_sixteen_and_is_one_again_at_twelve() -
 
 
 def test_l1_in_a_mesh_who_has_links_enough_is_dialed_again_later() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b")
     assert dials(subject.lose(1, ENOUGH) + subject.hear(20, b=2)) == []
     assert subject.statuses()["a"] == "active"
     assert endpoint("a") in dials(subject.hear(60, b=2))

@@ -26,11 +26,17 @@ def listing(subject: Subject, link: int, peer: str, *names: str, **changes: Any)
     return subject.receive(link, exchange(peer, "members", peers=peers))
 
 
+def linked(*peers: str, **changes: Any) -> Subject:
+    """A node that these dialed, on links 1, 2 and so on."""
+    subject = Subject(**changes)
+    for link, peer in enumerate(peers, 1):
+        subject.joined(link, peer)
+    return subject
+
+
 def crowd(count: int = 30, **changes: Any) -> Subject:
     """A node linked to `a` and `b`, which named so many more."""
-    subject = Subject(**changes)
-    subject.joined(1, "a")
-    subject.joined(2, "b")
+    subject = linked("a", "b", **changes)
     listing(subject, 1, "a", *(f"m{number}" for number in range(count)))
     return subject
 

@@ -96,6 +96,10 @@ class Context:
         """Whether a timer that fired was not replaced meanwhile."""
         return self._generations.get(name) == generation
 
+    def is_interval_since(self, last: float | None) -> bool:
+        """Whether about an interval passed since: rounds come early by what latency differs."""
+        return last is None or self.now.monotonic - last >= self.config.interval * 0.9
+
     def notice(self, kind: NoticeKind, subject: str, detail: str = "") -> None:
         """Tell the operator."""
         self._effects.append(Notice(kind, subject, detail))

@@ -1,7 +1,6 @@
 """The connections that we hold, and which of several to one peer survives (L2, L3)."""
 
 from collections.abc import Iterator
-from math import inf
 
 import msgspec
 
@@ -120,18 +119,14 @@ class Links:
         self._best = None
         self.generation += 1
 
-    def oldest_stranger(self, before: float = inf) -> Link | None:
-        """The oldest accepted link that has not joined; it gets nothing but answers anyway (R6).
-
-        `before`: monotonic seconds; it opened earlier than that.
-        """
+    def oldest_stranger(self) -> Link | None:
+        """The oldest accepted link that has not joined; it gets nothing but answers anyway (R6)."""
         strangers = (
             link
             for link in self._links.values()
             if link.dialed is None and not link.joined and not link.closing
         )
-        oldest = next(strangers, None)
-        return oldest if oldest is not None and oldest.opened < before else None
+        return next(strangers, None)
 
     def close(self, link: LinkId) -> Link | None:
         """The connection is gone."""

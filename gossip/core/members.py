@@ -104,10 +104,6 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     """Milliseconds by which its clock was ahead of ours at its last heartbeat."""
 
 
-class NeedsAnotherWord(OverflowError):
-    """One peer alone names more members than we list on its word."""
-
-
 HOLDERS = 3
 """Peers remembered who vouch for a member (M8)."""
 
@@ -130,6 +126,8 @@ class Members:
 
         The oldest make room.
         """
+        self.doubted = 0
+        """How often the word of a peer alone was not enough to list a member."""
         self._census = Census()
         self._unmet: dict[str, None] = {}
         """Ids of those that we never met, in the order in which we heard of them."""
@@ -210,9 +208,9 @@ class Members:
     ) -> bool:
         """A peer names a member that we hold no link to. Returns whether that is news (M8, L1).
 
-        Raises `OverflowError` when the table is full, and `NeedsAnotherWord` when too many are
-        listed on its word alone: it may double what we know otherwise. Of one that can be dialed
-        another peer's word is enough then, if it is the same.
+        Raises `OverflowError` when the table is full, or when too many are listed on its word
+        alone: it may double what we know otherwise. Of one that can be dialed another peer's word
+        is enough then, if it is the same.
         """
         member = self._members.get(record.node_id)
         if member is None:
@@ -247,7 +245,8 @@ class Members:
             self._unbelieved[record.node_id] = holder, hash(record)
         if len(self._unbelieved) > self._config.limits.members:
             del self._unbelieved[next(iter(self._unbelieved))]
-        raise NeedsAnotherWord("too many members on one peer's word")
+        self.doubted += 1
+        raise OverflowError("too many members on one peer's word")
 
     def hold(self, member: Member, holders: tuple[str, ...], *, met: int | None = None) -> None:
         """It is listed on the word of these peers; of none where we see for ourselves."""

@@ -16,6 +16,7 @@ from gossip.core.encoding import forwarded
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import Heartbeat, Join, Message, PeerList, Roots
+from gossip.core.naming import Naming
 from gossip.core.news import News
 from gossip.core.plain import PlainPeers
 from gossip.core.reconcile import Repair
@@ -35,6 +36,7 @@ class Membership:
         roster: Roster,
         contacts: Contacts,
         repair: Repair,
+        naming: Naming,
         plain: PlainPeers,
         rumors: Rumors,
         news: News,
@@ -44,6 +46,7 @@ class Membership:
         self._roster = roster
         self._contacts = contacts
         self._repair = repair
+        self._naming = naming
         self._plain = plain
         self._rumors = rumors
         self._news = news
@@ -79,7 +82,7 @@ class Membership:
         if record.extended:
             # It takes more than one to be sure; who else is there it may not know.
             linked = [link.peer for link in self._links.best() if link.peer is not None]
-            self._repair.name(link, linked[:3])
+            self._naming.name(link, linked[:3])
         context.close(link, CloseCode.CLOCK, "your clock is ahead of ours")
 
     @staticmethod
@@ -124,7 +127,7 @@ class Membership:
             self._repair.introduced(link, roots)
             if first and self._roster.wants_word():
                 # Equal roots would tell nothing of who holds which links.
-                self._repair.ask_names(link)
+                self._naming.ask(link)
 
     def _answer(self, link: Link, record: PeerRecord) -> None:
         """Only the end that accepted answers, once for each connection (W4)."""
@@ -184,7 +187,7 @@ class Membership:
             self._context.refuse("peer-record", names.refused)
         now = self._context.now.monotonic
         newcomer = link.dialed is not None and now - link.opened < NEWCOMER
-        unreachable, believed = 0, True
+        unreachable = 0
         crowd = link.extended and self._is_crowd(names)
         for record in names.records:
             unreachable += record.gossip_endpoint is None
@@ -196,12 +199,12 @@ class Membership:
             if link.extended and not self._news.named(link, record):
                 continue
             if crowd and record.extended and record.gossip_endpoint is not None:
-                believed &= self._list(link, record, pass_on=not names.answer)
+                self._list(link, record, pass_on=not names.answer)
                 continue
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)
         if names.answer:
-            self._repair.answered(link, len(names.records), believed=believed)
+            self._naming.answered(link, len(names.records))
         self._contacts.dial_due()
 
     def _is_crowd(self, names: PeerList) -> bool:
@@ -220,21 +223,17 @@ class Membership:
         }
         return known.dialable + len(new) > self._config.mesh
 
-    def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> bool:
-        """A member that we need not dial: the word of who names it is enough for now.
-
-        Returns False where it is not, since that peer named so many that nobody else did.
-        """
+    def _list(self, link: Link, record: PeerRecord, *, pass_on: bool) -> None:
+        """A member that we need not dial: the word of who names it is enough for now."""
         peer, url = link.peer or "", record.gossip_endpoint or ""
         if url == self._config.gossip_endpoint or self._contacts.plan.is_own(url):
-            return True
+            return
         if addresses.names_loopback(url) and not link.loopback:
             self._context.refuse("loopback-endpoint")
         elif self._members.graves.may_return(record.node_id, record.incarnation, peer):
-            return self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
+            self._roster.vouched_for(record, peer, loopback=link.loopback, pass_on=pass_on)
         else:
             self._mention(link, record, self._context.now.monotonic)
-        return True
 
     def _mention(self, link: Link, record: PeerRecord, due: float) -> None:
         url, node_id = record.gossip_endpoint, record.node_id

@@ -17,6 +17,7 @@ from gossip.core.config import Config
 from gossip.core.contacts import DIAL_TIMER, Contacts
 from gossip.core.context import CloseCode, Context, following
 from gossip.core.decoding import decode
+from gossip.core.digests import Digests
 from gossip.core.effects import Effect, More, Pause
 from gossip.core.entries import Entry
 from gossip.core.errands import ERRAND_TIMER, Errands
@@ -73,8 +74,9 @@ from gossip.core.messages import (
     Want,
     Wanted,
 )
+from gossip.core.naming import Naming
 from gossip.core.news import News
-from gossip.core.overlay import HURRIED, Overlay
+from gossip.core.overlay import Overlay
 from gossip.core.pings import Pings
 from gossip.core.plain import PlainPeers, is_plain_word
 from gossip.core.probes import ANSWER_TIMER, PERIOD_TIMER, Probes
@@ -104,7 +106,9 @@ class Node:
         self._context = Context(config, rng)
         self._replica = Replica(self._context)
         self._rumors = Rumors(self._context)
-        self._repair = Repair(self._context, self._replica, self._rumors)
+        digests = Digests(self._context, self._replica.state)
+        self._naming = Naming(self._context, self._rumors, digests)
+        self._repair = Repair(self._context, self._replica, digests, self._naming)
         self._plain = PlainPeers(self._context, self._replica)
         self._roster = Roster(self._context, self._rumors)
         self._contacts = Contacts(self._context, self._roster, self._repair)
@@ -119,6 +123,7 @@ class Node:
             self._roster,
             self._contacts,
             self._repair,
+            self._naming,
             self._plain,
             self._rumors,
             self._news,
@@ -215,7 +220,7 @@ class Node:
             Wanted: repair.wanted,
             Untaken: repair.untaken,
             Held: repair.held,
-            NamesRequest: lambda link, names: repair.name_members(link, names.cells),
+            NamesRequest: lambda link, names: self._naming.asked(link, names.cells),
             Ping: lambda link, ping: errands.pinged(link, ping.seq),
             PingRequest: lambda link, ping: errands.requested(link, ping.seq, ping.target),
             Ack: lambda link, ack: self._acked(link, ack.seq),
@@ -376,20 +381,8 @@ class Node:
         context.stats.links_opened += 1
         link = context.links.open(event.link, event.dialed, event.remote_is_loopback, context.now)
         if len(context.links) > self._config.limits.links:
-            self._make_room()
+            self._overlay.make_room()
         self._contacts.opened(link)
-
-    def _make_room(self) -> None:
-        """Close one link. What we dialed stays: who fills our table could cut us off otherwise."""
-        context = self._context
-        idle = context.links.oldest_stranger(before=context.now.monotonic - HURRIED)
-        if idle is None and (spare := self._overlay.spare()) is not None:
-            # Thousands may begin at once, and all of them know none but the bootstrap peers.
-            context.close(spare, CloseCode.ENOUGH, "room for a newcomer")
-            return
-        context.refuse("links")
-        if (stranger := idle or context.links.oldest_stranger()) is not None:
-            context.close(stranger, CloseCode.OVER_RATE, "too many links")
 
     def _closed(self, event: LinkClosed) -> None:
         link = self._context.links.close(event.link)

@@ -71,17 +71,29 @@ class Overlay:
             self._exchanging = True
             self._dial(1)
 
-    def spare(self) -> Link | None:
-        """The link to give up for a newcomer where there is no room for more: the oldest accepted.
+    def make_room(self) -> None:
+        """Close one link, for we hold too many: of a stranger that does not join, or a spare one.
 
-        None where there are no more of them than we want, or none that is old enough.
+        What we dialed stays: who fills our table could cut us off otherwise.
         """
+        before = self._context.now.monotonic - HURRIED
+        stranger = self._context.links.oldest_stranger()
+        is_idle = stranger is not None and stranger.opened < before
+        if not is_idle and (spare := self._spare(before)) is not None:
+            # Thousands may begin at once, and all of them know none but the bootstrap peers.
+            self._context.close(spare, CloseCode.ENOUGH, "room for a newcomer")
+            return
+        self._context.refuse("links")
+        if stranger is not None:
+            self._context.close(stranger, CloseCode.OVER_RATE, "too many links")
+
+    def _spare(self, before: float) -> Link | None:
+        """The oldest accepted link that opened before then, unless we have no more than we want."""
         if not self._members.crowded:
             return None
         links = [link for link in self._context.links.best() if self._counts(link)]
         if len(links) <= degree(self._members.dialable + 1):
             return None
-        before = self._context.now.monotonic - HURRIED
         old = (link for link in links if link.dialed is None and link.opened < before)
         return next(old, None)
 

@@ -1,4 +1,4 @@
-"""Repair: whatever eager push lost is found by comparing roots, and settled (A1, A2, M5).
+"""Repair: whatever eager push lost is found by comparing roots, and settled (A1, A2).
 
 Theory of operation. Roots travel in `join`, `heartbeat` and at the start of a round. Where those of
 two peers differ, one of them begins a session (`sessions`): a node has one at a time, because what
@@ -6,11 +6,10 @@ the first one brings usually makes the others unnecessary, and not more than one
 the same peer. A round that finds a difference is answered with the first cells of a sketch; after
 `join`s and heartbeats, the end that dialed begins.
 
-The member table is compared in the same way. Where it differs we ask for the peer's names: in a
-crowd for those that we lack, which it finds by a sketch of ours (M5).
+The member table is compared by the same roots; what follows where it differs is told in `naming`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TypeVar
 
 from gossip.core import exchanges
@@ -32,26 +31,13 @@ from gossip.core.messages import (
     Want,
     Wanted,
 )
+from gossip.core.naming import Naming
 from gossip.core.replica import Replica
 from gossip.core.roots import far_more
-from gossip.core.rumors import Rumors
 from gossip.core.sessions import Differences, Session, Snapshot, first_cells
-from gossip.core.sketch import difference
 
 ROUND_TRIP = 1.0
 """Seconds in which two rounds count as begun at the same time. A guess."""
-
-EACH_NAME = 0.02
-"""Seconds, for each name of an answer, until all are asked for again. A guess: 16 kB a second
-while tables differ in more than sketches tell."""
-
-ASK_AGAIN = 1.0
-"""Seconds from one question for the members that we lack to the next. A guess: 1 kB a second."""
-NAME_AGAIN = 0.1
-"""Seconds from one answer by a sketch to the next, whoever asks: it takes 11 ms with 10,000
-members."""
-FEW = 32
-"""Members by which two tables differ that are found by a sketch; surely, there are more cells."""
 
 S = TypeVar("S", bound=Session)
 
@@ -59,27 +45,17 @@ S = TypeVar("S", bound=Session)
 class Repair:
     """Compares roots and settles what differs."""
 
-    def __init__(self, context: Context, replica: Replica, rumors: Rumors) -> None:
+    def __init__(
+        self, context: Context, replica: Replica, digests: Digests, naming: Naming
+    ) -> None:
         self._context = context
         self._replica = replica
-        self._rumors = rumors
-        self._digests = Digests(context, replica.state)
+        self._digests = digests
+        self._naming = naming
         self._intake = Intake(context, replica)
-        self._answers = Answers(context, replica, self._digests)
+        self._answers = Answers(context, replica, digests)
         self._session: Session | None = None
         self._repaired_at: float | None = None
-        self._asked_names_at: float | None = None
-        """When we asked any peer for members that we lack."""
-        self._asked_all_at: float | None = None
-        """When we asked one for all of its members."""
-        self._knew_then = 0
-        """How many members we knew when we asked for all names."""
-        self._rests_until = 0.0
-        """Monotonic seconds: all are asked for sooner only if that seems worth it."""
-        self._needs_another_word = False
-        """Somebody named more members than we list on its word alone."""
-        self._named_at: float | None = None
-        """When we answered any peer with what it lacks, by a sketch."""
         self._waiting: dict[LinkId, None] = {}
 
     def with_roots(self, action: Callable[[Roots], None]) -> None:
@@ -112,7 +88,11 @@ class Repair:
         than one of them an interval leads to a session, and none to naming the members.
         """
         self._heard(link, theirs)
-        if link.dialed is not None and self._session is None and self._again(self._repaired_at):
+        if (
+            link.dialed is not None
+            and self._session is None
+            and self._context.is_interval_since(self._repaired_at)
+        ):
             self.with_roots(lambda ours: self._want_if_different(link, ours))
 
     def introduced(self, link: Link, theirs: Roots) -> None:
@@ -122,7 +102,7 @@ class Repair:
         def compare(ours: Roots) -> None:
             if link.dialed is not None:
                 self._want_if_different(link, ours)
-            self._compare_members(link, ours)
+            self._naming.compare(link, ours)
 
         self.with_roots(compare)
 
@@ -139,8 +119,8 @@ class Repair:
                 self._want_if_different(link, ours)
             elif self._differs(link, ours):
                 self._answer_round(link, ours)
-            self._compare_members(link, ours)
-            if not is_answer and self._knows_far_more(link, ours):
+            self._naming.compare(link, ours)
+            if not is_answer and self._naming.is_asked(link, ours):
                 # On few of our links it would hear of that from us soon; it may have no other.
                 self._send_roots(link, Roots(None, ours.members), answer=True)
 
@@ -173,141 +153,6 @@ class Repair:
     def _send_roots(self, link: Link, ours: Roots, *, answer: bool) -> None:
         self._context.send([link], exchanges.root(ours, answer=answer))
 
-    def _compare_members(self, link: Link, ours: Roots) -> None:
-        """Where our members differ from this peer's, ask for its names; not everybody at once."""
-        members, theirs = self._context.members, link.partner.roots.members
-        if link.closing or theirs is None or ours.members is None or theirs == ours.members:
-            return
-        if members.crowded and abs(theirs.n - ours.members.n) <= FEW:
-            self._ask_for_lacking(link)
-        elif self._may_ask_for_all(link, knows_more=theirs.n > ours.members.n):
-            self._needs_another_word = False
-            self._asked_all_at = self._context.now.monotonic
-            self._knew_then = len(members)
-            self.ask_names(link)
-
-    def _knows_far_more(self, link: Link, ours: Roots) -> bool:
-        """Whether it is for this peer to ask us for members, of a crowd, and not the other way."""
-        theirs = link.partner.roots.members
-        if link.closing or theirs is None or ours.members is None:
-            return False
-        return self._context.members.crowded and ours.members.n > theirs.n + FEW
-
-    def _may_ask_for_all(self, link: Link, *, knows_more: bool) -> bool:
-        """Whether it is time to: all names of many are much, and somebody always comes or goes.
-
-        An interval after the last question as long as we learn from those who know more, or nobody
-        answers, else much later; and at once where one word was not enough.
-        """
-        now = self._context.now.monotonic
-        if now < link.partner.names_all_from:
-            return False
-        if knows_more and self._needs_another_word:
-            return True
-        learning = knows_more and len(self._context.members) > self._knew_then
-        return (learning or now >= self._rests_until) and self._again(self._asked_all_at)
-
-    def answered(self, link: Link, names: int, *, believed: bool) -> None:
-        """A peer named so many members, and all of them are listed, or one word was not enough.
-
-        Then the next one that turns out to know more is asked: whom two name is listed (L1).
-        """
-        partner, now = link.partner, self._context.now.monotonic
-        partner.names_all_from = max(partner.names_all_from, now) + EACH_NAME * names
-        if partner.asked_names:
-            partner.asked_names = False
-            self._rests_until = max(self._rests_until, now + EACH_NAME * names)
-            self._needs_another_word |= not believed
-
-    def _ask_for_lacking(self, link: Link) -> None:
-        now, last = self._context.now.monotonic, self._asked_names_at
-        if last is None or now - last >= ASK_AGAIN:
-            self._asked_names_at = now
-            self._ask_names(link, self._context.members.sketch(self._context.me))
-
-    def ask_names(self, link: Link) -> None:
-        """Ask a peer for its active members."""
-        self._ask_names(link, ())
-
-    def _ask_names(self, link: Link, cells: Sequence[int]) -> None:
-        context = self._context
-
-        def send(_: Roots) -> None:
-            # Behind our own `join`, which waits for the roots as well.
-            if not link.closing:
-                context.send([link], exchanges.names_request(cells))
-
-        link.partner.asked_names = True
-        self.with_roots(send)
-
-    def name_members(self, link: Link, cells: Sequence[int]) -> None:
-        """Answer a peer that asks for our active members; not more often than it may ask."""
-        context = self._context
-        now = context.now.monotonic
-        partner = link.partner
-        last = partner.named_at
-        too_soon = last is not None and now - last < context.config.interval / 2
-        if too_soon or link.blocked_since is not None:
-            context.refuse("names-too-soon" if too_soon else "names-blocked")
-            return
-        partner.named_at = now
-        found = self._differences(cells)
-        if found is not None:
-            self._name_lacking(link, found)
-        elif now >= partner.named_all_until:
-            active = [member.record.node_id for member in context.members.active()]
-            named = self.name(link, active, answer=True)
-            partner.named_all_until = now + EACH_NAME * named
-        else:
-            context.refuse("names-too-soon")
-
-    def _name_lacking(self, link: Link, found: set[int]) -> None:
-        now, last = self._context.now.monotonic, self._named_at
-        if not found:
-            return
-        if last is not None and now - last < NAME_AGAIN:
-            self._context.refuse("names-too-soon")
-            return
-        self._named_at = now
-        lacking = self._context.members.among(found)
-        self.name(link, lacking, answer=True)
-        unwell = self._rumors.correct(link, found)
-        if len(lacking) + unwell < len(found):
-            # The others we lack ourselves, or know in another incarnation.
-            self._ask_for_lacking(link)
-
-    def _differences(self, cells: Sequence[int]) -> set[int] | None:
-        """The members of whom only one of us knows, as far as these cells of a peer tell."""
-        members = self._context.members
-        if not cells or not members.crowded:
-            return None
-        return difference(members.sketch(self._context.me)[: len(cells)], cells)
-
-    def name(self, link: Link, node_ids: list[str], *, answer: bool = False) -> int:
-        """Tell an extended peer the names of these members; return how many.
-
-        One that cannot be dialed is named only to say that we hold a link to it (M8).
-        """
-        context = self._context
-        known = (context.members.get(node_id) for node_id in node_ids if node_id != link.peer)
-        records = [
-            member.record
-            for member in known
-            if member is not None
-            and (
-                member.record.gossip_endpoint is not None
-                or context.links.linked(member.record.node_id)
-            )
-        ]
-        for frame in exchanges.members(records, context.config.limits, answer=answer):
-            context.send([link], frame)
-        return len(records)
-
-    def _again(self, last: float | None) -> bool:
-        """Whether about an interval passed since: rounds come early by what latency differs."""
-        context = self._context
-        return last is None or context.now.monotonic - last >= context.config.interval * 0.9
-
     def _differs(self, link: Link, ours: Roots) -> bool:
         now, interval = self._context.now.monotonic, self._context.config.interval
         return not link.closing and link.partner.differs(ours.state, now, 2 * interval)
@@ -319,7 +164,7 @@ class Repair:
             self._want(link)
 
     def _want(self, link: Link) -> None:
-        if self._again(link.partner.pulled_at):
+        if self._context.is_interval_since(link.partner.pulled_at):
             self._waiting[link.id] = None
             if self._session is None:
                 self._begin_next()
@@ -381,7 +226,7 @@ class Repair:
         return answered and self._context.config.node_id > (link.peer or "")
 
     def _begin_with_cells(self, link: Link, cells: Cells, ours: Roots) -> None:
-        again = self._session is None and self._again(link.partner.pulled_at)
+        again = self._session is None and self._context.is_interval_since(link.partner.pulled_at)
         if again and ours.state is not None and self._differs(link, ours):
             self._opened(Differences, link).begin_with(cells, ours.state)
 

@@ -10,7 +10,7 @@ import msgspec
 from gossip.core.context import Context
 from gossip.core.effects import ForgetPeer, NoticeKind, StorePeer
 from gossip.core.links import Link
-from gossip.core.members import Member, NeedsAnotherWord, PeerRecord, Status
+from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Standing
 from gossip.core.rumors import Rumors
 
@@ -229,30 +229,28 @@ class Roster:
 
     def vouched_for(
         self, record: PeerRecord, holder: str, *, loopback: bool = False, pass_on: bool = False
-    ) -> bool:
+    ) -> None:
         """A peer names a member: one that nobody can dial (M8), or one of too many (L1).
 
-        `pass_on`: name it to others, if it is news here. Returns False where its word alone was not
-        enough.
+        `pass_on`: name it to others, if it is news here.
         """
         if record.node_id == self._context.config.node_id or self._links.linked(record.node_id):
-            return True
+            return
         buried = self._members.graves.incarnation(record.node_id)
         if buried is not None and record.incarnation <= buried:
             # It was us who were away, perhaps; not more often than a mention earns a dial.
             if self._members.graves.earns_dial(record.node_id, self._context.now.monotonic):
                 self._rumors.tell_buried(record.node_id, buried)
-            return True
+            return
         if record.gossip_endpoint is None and not self._members.graves.may_hide(record.node_id):
-            return True
+            return
         try:
             new = record.node_id not in self._members
             news = self._members.vouched_for(record, holder, *self._context.now, loopback=loopback)
-        except OverflowError as full:
+        except OverflowError:
             self._context.refuse("members-full")
-            return not isinstance(full, NeedsAnotherWord)
+            return
         if new and not (self._members.crowded and record.gossip_endpoint is None):
             self._context.notice(NoticeKind.PEER_JOINED, record.node_id, f"by {holder}")
         if news and pass_on:
             self._rumors.name(record.node_id, holder)
-        return True

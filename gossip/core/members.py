@@ -58,6 +58,10 @@ class PeerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it runs this software (W3)."""
         return "gx1" in self.capabilities
 
+    def is_as(self, other: "PeerRecord") -> bool:
+        """Whether it says the same, in this life or another."""
+        return self == msgspec.structs.replace(other, incarnation=self.incarnation)
+
     @property
     def hash(self) -> int:
         """64 bits of (id, incarnation), by which member lists are compared (A1)."""
@@ -206,8 +210,9 @@ class Members:
     def vouched_for(
         self, record: PeerRecord, holder: str, now: float, wall: int, *, loopback: bool
     ) -> bool:
-        """A peer names a member that we hold no link to. Returns whether that is news (M8, L1).
+        """A peer names a member that we hold no link to (M8, L1).
 
+        Returns whether that is new to us: of a later life, which news tells of, what else changed.
         Raises `OverflowError` when the table is full, or when too many are listed on its word
         alone: it may double what we know otherwise. Of one that can be dialed another peer's word
         is enough then, if it is the same.
@@ -221,10 +226,11 @@ class Members:
             return True
         if member.learned < record.incarnation >= member.record.incarnation:
             # It came back elsewhere, perhaps; of its number we may have heard before.
-            moved = member.record.gossip_endpoint != record.gossip_endpoint
+            before = member.record
             self._replace(member, record)
-            member.out_of_reach = member.out_of_reach and not moved
-            return True
+            if before.gossip_endpoint != record.gossip_endpoint:
+                member.out_of_reach = False
+            return not record.is_as(before)
         if self.crowded and member.met is not None and record.gossip_endpoint is not None:
             # We have seen for ourselves that it is one, and need no word.
             return False

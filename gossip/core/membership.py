@@ -117,7 +117,9 @@ class Membership:
         if first and link.dialed is None:
             self._answer(link, record)
         new = before is None and not heard_of
-        if new or (self._members.crowded and before != record):
+        # Of another life alone, news tells.
+        changed = before is None or not record.is_as(before)
+        if new or (self._members.crowded and changed):
             self._rumors.name(record.node_id, record.node_id)
         if new and record.gossip_endpoint is not None:
             self._announce(record)

@@ -30,6 +30,11 @@ _STARTED = 2.0
 _FORMED_WITHIN = 300.0
 _SETTLE = 20.0
 """Seconds between the phases, in which what the last one set off ends."""
+_LULL = 10.0
+"""Seconds of traffic that are compared with the ten before, until it falls no more."""
+_FALLS = 0.8
+"""Of the traffic before, or less: it still falls, by more than chance does in small clusters."""
+_AT_REST_WITHIN = 300.0
 _AWAY = 10.0
 """Seconds for which a node that crashed stays away."""
 _WRITERS = 5
@@ -67,6 +72,8 @@ class Study(msgspec.Struct, kw_only=True):
     nodes: int
     formed: float | None = None
     """From the last start until all listed all; None where they did not in time."""
+    settled: float | None = None
+    """From then until traffic fell no more; None where it still did after five minutes."""
     links: list[int] = []
     """Of each node, at rest."""
     crashes: int = 0
@@ -175,10 +182,30 @@ class _Run:
             self._tell(f"all list all after {self._study.formed:.1f} s")
         except InvariantBroken:
             self._tell(f"some do not list all after {_FORMED_WITHIN:.0f} s")
-        cluster.run(_SETTLE)
+        self._settle()
         self._count_notices()
         held = cluster.links_of_each()
         self._study.links = [held[name] for name in cluster.hosts]
+
+    def _settle(self) -> None:
+        """Wait until traffic falls no more: what a start sets off ends late where much is lost."""
+        cluster, began = self._cluster, self._cluster.now
+        before = inf
+        while cluster.now - began < _AT_REST_WITHIN:
+            sent = self._sent_in(_LULL)
+            if sent >= _FALLS * before and cluster.now - began >= _SETTLE:
+                self._study.settled = cluster.now - began
+                self._tell(f"at rest {self._study.settled:.0f} s later")
+                return
+            before = sent
+        self._tell(f"traffic still falls after {_AT_REST_WITHIN:.0f} s")
+
+    def _sent_in(self, seconds: float) -> float:
+        """Bytes that all send in so many seconds from now, headers included."""
+        traffic = self._cluster.world.network.traffic
+        frames, sent = traffic.frames, traffic.bytes
+        self._cluster.run(seconds)
+        return traffic.bytes - sent + HEADERS * (traffic.frames - frames)
 
     def _all_listed(self) -> bool:
         return all(host.node.listed >= self._plan.nodes - 1 for host in self._cluster.up)

@@ -43,6 +43,7 @@ was done about it](decisions.md#answers-have-the-time-that-they-take)."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),
+    Target("settled", "at rest, after that: traffic falls no more", Unit.SECONDS),
     Target("links_most", "most links of a node", Unit.COUNT),
     Target("write_p50", "write at all, median", Unit.SECONDS),
     Target("write_p99", "the same, p99", Unit.SECONDS, 1.0),

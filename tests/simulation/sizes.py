@@ -34,6 +34,8 @@ class Run(proof.Run, frozen=True, kw_only=True):
     loss: float
     formed: float | None = None
     """From the last start until all listed all."""
+    settled: float | None = None
+    """From then until traffic fell no more; older runs did not wait for it."""
     links_most: int = 0
     write_p50: float | None = None
     """Until all have a write."""
@@ -84,6 +86,7 @@ def measure(planned: Plan, at: str) -> Run:
         nodes=planned.nodes,
         loss=planned.conditions.loss,
         formed=_rounded(result.formed),
+        settled=_rounded(result.settled),
         links_most=max(result.links),
         write_p50=_part(everywhere, 0.5),
         write_p99=_part(everywhere, 0.99),

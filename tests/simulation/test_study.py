@@ -1,7 +1,9 @@
 """Studies of clusters, and the command that makes them."""
 
 import re
+from collections.abc import Iterator
 from io import StringIO
+from itertools import count
 from pathlib import Path
 from random import Random
 from xml.etree import ElementTree as ET
@@ -63,6 +65,34 @@ def test_coverage_over_time_is_the_median_of_the_writes() -> None:
     assert [spread.reached(share) for share in (0.25, 0.5, 0.51, 1.0)] == [0.0, 0.2, 0.4, 0.5]
     spread.arrivals[0].pop()
     assert spread.reached(1.0) is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "settled"),
+    [([9, 9], 20.0), ([90, 60, 40, 33], 40.0), ([50, 10, 9, 9], 30.0), ([0, 0], 20.0)],
+)
+def test_a_cluster_is_at_rest_when_traffic_falls_no_more(sent: list[int], settled: float) -> None:
+    assert settle(iter(sent)).settled == settled
+
+
+def test_a_cluster_that_does_not_come_to_rest_is_not_waited_for_in_vain() -> None:
+    study = settle(2.0**-number for number in count())
+    assert study.settled is None
+    assert "was not at rest yet" in "\n".join(lines(SMALL, study))
+
+
+def settle(sent: Iterator[float]) -> Study:
+    """Wait for the rest of a cluster which sends so much in ten seconds after ten seconds."""
+    run = _Run(SMALL, quiet)
+
+    def sent_in(seconds: float) -> float:
+        run._cluster.run(seconds)
+        return next(sent)
+
+    run._sent_in = sent_in  # type: ignore[method-assign]
+    run._settle()
+    run._study.links = [0]
+    return run._study
 
 
 def test_what_is_sent_at_rest_is_counted_with_its_headers(small: Study) -> None:

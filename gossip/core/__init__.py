@@ -5,24 +5,19 @@
 opens a socket or calls the global random generator, so the same code runs under a server and
 in the simulator, and the same seed gives the same trace.
 
-| module | what lives there |
-|---|---|
-| `config` | every number the protocol depends on, validated once |
-| `errors` | whose fault an error is, and what state it leaves |
-| `events`, `effects` | the two sides of the door |
-| `values`, `entries`, `state` | JSON as JavaScript holds it; versions and their order; the map |
-| `messages` | the five types |
-| `decoding`, `encoding`, `wire` | bytes to typed message, limits checked; and back |
-| `members`, `detector` | who is in the cluster; when silence becomes suspicion |
-| `links`, `dialing` | the connections we hold; whom to dial, and when |
-| `spread` | the message history, and eager push in batches |
-| `roots` | the summary by which two sets are compared |
-| `addresses` | which endpoints may be dialed |
-| `replica`, `reconcile` | two of the machines: entries in and out; repair |
-| `membership`, `plain` | the others: what is said of them; the nodes deployed in the field |
-| `roster`, `contacts`, `silence` | who is listed; how we get to them; who is not heard of |
-| `news`, `rumors` | what peers tell of members, and refutations; what waits to be told |
-| `ties` | equal versions that plain peers must be told of |
-| `context` | what these machines share |
-| `node` | the door, and who is behind it |
+Where what lives:
+
+- the door: `node`; what goes in, `events`, and what comes out, `effects`
+- what all share: `config`, every number, checked once; `context`, `errors`, `stats`
+- messages: `messages`, as values; `decoding` and `encoding`, with `fields`, `wire`, `packing`;
+  `exchanges`, those that plain peers never see
+- the state: `values`, `entries`, `conditions`; `state`, the map; `summary`, `roots`, `sketch`, what
+  is said of it as a set; `clocks`, `expiry`, `tombstones`
+- pushing it: `replica`, with `spread` and, in a crowd, `plumtree`
+- repairing it: `reconcile`, with `sessions`, `answers`, `intake`, `digests`, `partner`
+- members: `members`, the table, with `census` and `graveyard`; `roster`, who changes it;
+  `membership`, what is said of them; `naming`, who asks whom for them; `news`, `rumors`
+- failures: `probes`, with `errands`, `pings`, `patience`; `silence`, `detector`
+- links: `links`; `contacts`, with `dialing`, `addresses`; in a crowd `overlay`, with `degree`
+- the nodes deployed in the field: `plain`, with `plain_answers`, `ties`
 """

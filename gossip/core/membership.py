@@ -16,7 +16,7 @@ from gossip.core.encoding import forwarded
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import Heartbeat, Join, Message, PeerList, Roots
-from gossip.core.naming import Naming
+from gossip.core.naming import FEW, Naming
 from gossip.core.news import News
 from gossip.core.plain import PlainPeers
 from gossip.core.reconcile import Repair
@@ -191,6 +191,9 @@ class Membership:
         newcomer = link.dialed is not None and now - link.opened < NEWCOMER
         unreachable = 0
         crowd = link.extended and self._is_crowd(names)
+        # All that a peer knows is no news; of the few that we lacked, our neighbours may not have
+        # heard either.
+        pass_on = not names.answer or len(names.records) <= FEW
         for record in names.records:
             unreachable += record.gossip_endpoint is None
             if unreachable > self._config.limits.vouched:
@@ -201,7 +204,7 @@ class Membership:
             if link.extended and not self._news.named(link, record):
                 continue
             if crowd and record.extended and record.gossip_endpoint is not None:
-                self._list(link, record, pass_on=not names.answer)
+                self._list(link, record, pass_on=pass_on)
                 continue
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)

@@ -8,6 +8,7 @@ from gossip.core.degree import degree
 from gossip.core.effects import NoticeKind
 from gossip.core.entries import Entry
 from gossip.core.events import DialFailed, LinkClosed, LinkId
+from gossip.core.naming import FEW
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
 from tests.support.crowd import ENOUGH, crowd, filled, linked, listing, record
@@ -206,13 +207,14 @@ def test_l1_our_own_address_is_nobody_elses() -> None:
     assert "mirror" not in subject.statuses()
 
 
-def test_l1_what_we_asked_for_is_not_named_on() -> None:
+@pytest.mark.parametrize(("count", "is_named"), [(FEW, True), (FEW + 1, False)])
+def test_l1_of_what_we_asked_for_few_are_named_on(count: int, *, is_named: bool) -> None:
     subject = crowd(30)
     subject.wait(1.0)
-    answer = [record(f"x{number}") for number in range(20)]
+    answer = [record(f"x{number}") for number in range(count)]
     subject.receive(1, exchange("a", "members", peers=answer, answer=True))
-    assert "x19" in subject.statuses()
-    assert "members" not in kinds(subject.wait(0.1), 2)
+    assert f"x{count - 1}" in subject.statuses()
+    assert ("members" in kinds(subject.wait(0.1), 2)) == is_named
 
 
 def test_l1_a_long_list_is_not_multiplied() -> None:

@@ -1,6 +1,6 @@
 """What can be said of the active members as a set, kept up to date as they come and go (A1, M5).
 
-In it a member is the 64 bits of its id and incarnation.
+In it a member is the 64 bits of its id, incarnation and life.
 """
 
 from gossip.core.roots import MODULUS, Root

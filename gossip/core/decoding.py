@@ -75,6 +75,7 @@ class WireRecord(msgspec.Struct, rename="camel"):
     capabilities: Any = None
     version: Any = None
     incarnation: Any = None
+    life: Any = None
 
 
 class _Object(WireRecord, rename="camel"):
@@ -218,11 +219,13 @@ def _heartbeat(data: _Object, timestamp: object, limits: Limits) -> Heartbeat:
     told = data.news if isinstance(data.news, list) else []
     items = [_news_item(item, limits) for item in told[: limits.news]]
     news = tuple(item for item in items if item is not None)
+    incarnation, life = _lives(data) or (0, 0)
     return Heartbeat(
         timestamp=fields.millis(timestamp),
         roots=fields.roots(data.root, data.mroot),
         pulled=_pulled(data.pulled, limits),
-        incarnation=fields.integer(data.incarnation),
+        incarnation=incarnation or None,
+        life=life,
         news=news,
         news_refused=len(told) - len(news),
     )
@@ -393,7 +396,8 @@ def peer_record(data: WireRecord, node_id: object, limits: Limits) -> PeerRecord
     if malformed or not fields.is_text(node_id, limits.node_id):
         return None
     capabilities = data.capabilities if isinstance(data.capabilities, list) else []
-    if len(capabilities) > limits.capabilities:
+    lives = _lives(data)
+    if len(capabilities) > limits.capabilities or lives is None:
         return None
     return PeerRecord(
         node_id=str(node_id),
@@ -403,8 +407,16 @@ def peer_record(data: WireRecord, node_id: object, limits: Limits) -> PeerRecord
         region=fields.text(data.region, limits.text),
         capabilities=tuple(name for name in capabilities if fields.is_text(name, limits.text)),
         version=fields.text(data.version, limits.text),
-        incarnation=fields.integer(data.incarnation) or 0,
+        incarnation=lives[0],
+        life=lives[1],
     )
+
+
+def _lives(data: WireRecord) -> tuple[int, int] | None:
+    """The incarnation and the life that began not later; the same where no life is named (M1)."""
+    incarnation = fields.integer(data.incarnation) or 0
+    life = incarnation if data.life is None else fields.integer(data.life)
+    return None if life is None or life > incarnation else (incarnation, life)
 
 
 def decode_entry(text: bytes, limits: Limits) -> Entry:

@@ -58,7 +58,7 @@ class Encoder:
             "nodeId": me.node_id,
             **_peer_fields(me),
             "status": "active",
-            "incarnation": me.incarnation,
+            **_lives(me),
             **root_fields(roots),
         }
         return self._frame(b"join", to_json(data), 0, now, updates)
@@ -81,8 +81,8 @@ class Encoder:
 
     def heartbeat(
         self,
+        me: PeerRecord,
         roots: Roots,
-        incarnation: int,
         pulled: Sequence[Pulled],
         news: Sequence[NewsItem],
         now: int,
@@ -90,7 +90,7 @@ class Encoder:
     ) -> bytes:
         """We are alive, for extended peers (W8, A4, M5)."""
         data = _vital_signs(now, updates)
-        data |= {"incarnation": incarnation, **root_fields(roots)}
+        data |= {**_lives(me), **root_fields(roots)}
         if pulled:
             data["pulled"] = pulled[: self._config.limits.pulled]
         if news:
@@ -163,8 +163,13 @@ def _peer_fields(record: PeerRecord) -> dict[str, object]:
 @lru_cache(maxsize=4_096)
 def named(record: PeerRecord) -> bytes:
     """A record as an item of a list of names. Many peers are told of the same one."""
-    incarnation = {"incarnation": record.incarnation} if record.incarnation else {}
-    return to_json({"id": record.node_id, **_peer_fields(record), **incarnation})
+    return to_json({"id": record.node_id, **_peer_fields(record), **_lives(record)})
+
+
+def _lives(record: PeerRecord) -> dict[str, object]:
+    """Its incarnation, and with which it began if that is another (M1); none for a plain peer."""
+    fields: dict[str, object] = {"incarnation": record.incarnation} if record.incarnation else {}
+    return fields | {"life": record.life} if record.life != record.incarnation else fields
 
 
 def root_fields(roots: Roots) -> dict[str, object]:

@@ -38,7 +38,7 @@ class Link(msgspec.Struct, kw_only=True):
     own_incarnation: int = 0
     """What we said in ours."""
     disputed: bool = False
-    """The peer was told of an incarnation of its id that is not its own (K3)."""
+    """The peer was handed what somebody said of its id (K3); it did not take another life yet."""
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False

@@ -16,10 +16,12 @@ the word of those who hold a link to it, as long as one of them is linked to us 
 Buried ids rest in a `Graveyard`: not listed, not mentioned, but a `join` brings them back.
 
 Of its incarnations, `record.incarnation` is the latest that we believe, whoever told of it: news is
-compared with it, and roots are made of it. `met` and `learned` say what that rests on: `met` is the
-latest in which the member itself spoke to us, if it did, and `learned` the latest that was known
-when its address and the rest of the record were told, by itself or by others. What both ends of a
-link said in their `join`s is with the link, where it decides which of two survives (L2).
+compared with it. A life is the incarnation with which it began: a node takes another one when it
+starts, and where somebody tells of its id what it did not say. All else in a record holds for a
+life, so that of two records the one of the later life counts, whatever news told of incarnations
+since. Roots are made of both. `met` is the latest life in which the member itself spoke to us, if
+it did. What both ends of a link said in their `join`s is with the link, where it decides which of
+two survives (L2).
 """
 
 from collections import Counter
@@ -50,6 +52,8 @@ class PeerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     version: str = ""
     incarnation: int = 0
     """0 for a plain peer, which has none."""
+    life: int = 0
+    """The incarnation with which it began; until it begins anew, only the other one changes."""
     last_seen: int = 0
     """Milliseconds of our wall clock: the last evidence of life."""
 
@@ -58,14 +62,15 @@ class PeerRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         """Whether it runs this software (W3)."""
         return "gx1" in self.capabilities
 
-    def is_as(self, other: "PeerRecord") -> bool:
-        """Whether it says the same, in this life or another."""
-        return self == msgspec.structs.replace(other, incarnation=self.incarnation)
+    def is_another(self, other: "PeerRecord") -> bool:
+        """Whether two nodes are in one life of one id: within it, none has another address (K3)."""
+        endpoints = {self.gossip_endpoint, other.gossip_endpoint}
+        return self.life == other.life and len(endpoints) == 2 and None not in endpoints
 
     @property
     def hash(self) -> int:
-        """64 bits of (id, incarnation), by which member lists are compared (A1)."""
-        identity = f"{self.node_id} {self.incarnation}".encode()
+        """64 bits of (id, incarnation, life), by which member lists are compared (A1)."""
+        identity = f"{self.node_id} {self.incarnation} {self.life}".encode()
         return int.from_bytes(sha256(identity).digest()[:8], "big")
 
 
@@ -94,9 +99,7 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     holders: tuple[str, ...] = ()
     """Peers on whose word it is listed while we hold no link to it (M2, M8); at most `HOLDERS`."""
     met: int | None = None
-    """The incarnation in which it introduced itself to us; None: it is listed on others' word."""
-    learned: int = 0
-    """The incarnation in which it had this record; news may have told of a later one."""
+    """The life in which it introduced itself to us; None: it is listed on others' word."""
     dialed_anew: float | None = None
     """Monotonic seconds: when it was dialed last though we held a link to it (M4)."""
     out_of_reach: bool = False
@@ -106,6 +109,11 @@ class Member(msgspec.Struct, kw_only=True, gc=False):
     heartbeats: int = 0
     skew: int | None = None
     """Milliseconds by which its clock was ahead of ours at its last heartbeat."""
+
+    @property
+    def hearsay(self) -> bool:
+        """Whether it can be dialed and we never met it: nobody need keep a word for it (L1)."""
+        return self.record.gossip_endpoint is not None and self.met is None
 
 
 HOLDERS = 3
@@ -183,19 +191,18 @@ class Members:
     def joined(self, record: PeerRecord, now: float, wall: int, *, loopback: bool) -> Member:
         """A `join` on the member's own link.
 
-        Raises `OverflowError` when the table is full. A record of an earlier incarnation than the
-        one we know is evidence, but does not replace what we know.
+        Raises `OverflowError` when the table is full. A record of an earlier life than the one that
+        we met is evidence, but does not replace what we know.
         """
         member = self._members.get(record.node_id)
         if member is None:
-            return self._add(record, now, wall, met=record.incarnation, loopback=loopback)
-        if record.incarnation >= (member.met or 0):
-            # Others may have told us a later number, true or not. All else it knows best.
-            incarnation = max(record.incarnation, member.record.incarnation)
-            self._replace(member, msgspec.structs.replace(record, incarnation=incarnation))
+            return self._add(record, now, wall, met=record.life, loopback=loopback)
+        if record.life >= (member.met or 0):
+            # Others may have told us of a later one, true or not. This it knows best.
+            self._replace(member, record)
             member.loopback = loopback
         member.out_of_reach = False
-        self.hold(member, (), met=max(record.incarnation, member.met or 0))
+        self.hold(member, (), met=max(record.life, member.met or 0))
         self.revive(member, now, wall)
         return member
 
@@ -212,7 +219,7 @@ class Members:
     ) -> bool:
         """A peer names a member that we hold no link to (M8, L1).
 
-        Returns whether that is new to us: of a later life, which news tells of, what else changed.
+        Returns whether that is new to us: a member, or another life of one.
         Raises `OverflowError` when the table is full, or when too many are listed on its word
         alone: it may double what we know otherwise. Of one that can be dialed another peer's word
         is enough then, if it is the same.
@@ -224,13 +231,12 @@ class Members:
             holders = self._words(record, holder)
             self._add(record, now, wall, holders, loopback=loopback)
             return True
-        if member.learned < record.incarnation >= member.record.incarnation:
-            # It came back elsewhere, perhaps; of its number we may have heard before.
-            before = member.record
-            self._replace(member, record)
-            if before.gossip_endpoint != record.gossip_endpoint:
+        if record.life > member.record.life:
+            # It came back elsewhere, perhaps.
+            if member.record.gossip_endpoint != record.gossip_endpoint:
                 member.out_of_reach = False
-            return not record.is_as(before)
+            self._replace(member, record)
+            return True
         if self.crowded and member.met is not None and record.gossip_endpoint is not None:
             # We have seen for ourselves that it is one, and need no word.
             return False
@@ -296,7 +302,6 @@ class Members:
             silent_since=now,
             seen_wall=wall,
             loopback=loopback,
-            learned=record.incarnation,
             holders=holders,
             met=met,
         )
@@ -306,8 +311,10 @@ class Members:
         return member
 
     def _replace(self, member: Member, record: PeerRecord) -> None:
+        """It says other things of itself; of its incarnation we may have heard before."""
+        incarnation = max(record.incarnation, member.record.incarnation)
         self._count(member, -1)
-        member.record, member.learned = record, record.incarnation
+        member.record = msgspec.structs.replace(record, incarnation=incarnation)
         self._count(member, +1)
 
     def revive(self, member: Member, now: float, wall: int) -> None:

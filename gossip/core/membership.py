@@ -117,9 +117,7 @@ class Membership:
         if first and link.dialed is None:
             self._answer(link, record)
         new = before is None and not heard_of
-        # Of another life alone, news tells.
-        changed = before is None or not record.is_as(before)
-        if new or (self._members.crowded and changed):
+        if new or (self._members.crowded and (before is None or record.life > before.life)):
             self._rumors.name(record.node_id, record.node_id)
         if new and record.gossip_endpoint is not None:
             self._announce(record)
@@ -195,10 +193,14 @@ class Membership:
         # heard either.
         pass_on = not names.answer or len(names.records) <= FEW
         for record in names.records:
+            if record.node_id == self._config.node_id:
+                if link.extended:
+                    self._news.named_ourselves(record)
+                continue
             unreachable += record.gossip_endpoint is None
             if unreachable > self._config.limits.vouched:
                 self._context.refuse("members-full")
-                break
+                continue
             if crowd and self._members.is_old(record, link.peer or ""):
                 continue
             if link.extended and not self._news.named(link, record):
@@ -332,7 +334,7 @@ class Membership:
         if heartbeat.news_refused:
             self._context.refuse("news", heartbeat.news_refused)
         if heartbeat.incarnation is not None:
-            self._news.told(link, member, heartbeat.incarnation)
+            self._news.told(link, member, heartbeat.incarnation, heartbeat.life)
         self._news.heard(link, heartbeat.news)
         self._plain.told(heartbeat.pulled)
         if heartbeat.roots.state is not None:
@@ -357,8 +359,8 @@ class Membership:
     def _send_heartbeat(self, links: list[Link], ours: Roots) -> None:
         context = self._context
         frame = context.encoder.heartbeat(
+            context.me,
             ours,
-            context.me.incarnation,
             self._plain.pulled(),
             self._rumors.for_heartbeat(),
             context.now.wall,

@@ -93,6 +93,8 @@ class Heartbeat(msgspec.Struct, frozen=True):
     """Plain peers whose state the sender has pulled (A4)."""
     incarnation: int | None = None
     """The sender's; greater than in its `join` once it refuted a suspicion."""
+    life: int = 0
+    """The incarnation with which it began."""
     news: tuple[NewsItem, ...] = ()
     news_refused: int = 0
     """Items left out because they were malformed or too many."""

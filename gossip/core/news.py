@@ -35,6 +35,8 @@ class News:
         self._links = context.links
         self._accused = 0
         """The latest incarnation of ours that somebody suspects."""
+        self._another = 0
+        """The latest life of our id that somebody else had, as we were told."""
         self._keeping = False
         """The store has our next incarnation and did not answer yet."""
         self._refuted_at: float | None = None
@@ -84,9 +86,6 @@ class News:
         if item.incarnation < member.record.incarnation:
             return
         if self._links.linked(item.node_id):
-            if item.incarnation > member.record.incarnation:
-                for own in self._links.to(item.node_id):
-                    own.disputed = True
             self._rumors.accuse(item.node_id, item.incarnation)
             if member.status is Status.ACTIVE:
                 self._probes.doubt(item.node_id)
@@ -108,19 +107,35 @@ class News:
             self._roster.vouched_for(record, link.peer or "")
         return True
 
-    def told(self, link: Link, member: Member, incarnation: int) -> None:
-        """A member says on its own link which incarnation it has."""
+    def told(self, link: Link, member: Member, incarnation: int, life: int) -> None:
+        """A member says on its own link which incarnation it has, and with which it began."""
         known = member.record.incarnation
         if incarnation < known:
             # We know a later one, of a life that is over or of another who used its id (K3).
             if known <= self._latest(Standing.SUSPECT):
-                self._roster.dispute(link, member.record)
+                self._rumors.accuse(member.record.node_id, known)
         elif incarnation > self._latest(Standing.ALIVE):
             self._context.refuse("incarnation")
-        elif incarnation > known:
-            self._roster.renewed(link, member, incarnation)
+        elif incarnation > known or (link.record is not None and life > link.record.life):
+            self._roster.renewed(link, member, incarnation, life)
+        if link.record is not None:
+            self._roster.dispute(link, link.record, member.record)
 
     # Of ourselves
+
+    def named_ourselves(self, record: PeerRecord) -> None:
+        """A peer hands us what somebody says of our id: another who uses it, or a liar (K3).
+
+        What we say of ourselves counts again when we have a life beyond that.
+        """
+        if record.life <= self._context.me.life and not record.is_another(self._context.me):
+            return
+        if record.incarnation > self._latest(Standing.SUSPECT):
+            self._context.refuse("incarnation")
+            return
+        self._another = max(self._another, record.life)
+        self._accused = max(self._accused, record.incarnation, self._context.me.incarnation)
+        self.refute()
 
     def _heard_of_ourselves(self, item: NewsItem) -> None:
         if item.standing is not Standing.ALIVE:
@@ -144,7 +159,8 @@ class News:
         context = self._context
         self._keeping = False
         self._refuted_at = context.now.monotonic
-        context.me = msgspec.structs.replace(context.me, incarnation=incarnation)
+        life = incarnation if self._another >= context.me.life else context.me.life
+        context.me = msgspec.structs.replace(context.me, incarnation=incarnation, life=life)
         context.stats.refutations += 1
         self._probes.were_suspected()
         self._rumors.tell_renewed()

@@ -315,7 +315,9 @@ class Node:
 
     def _start(self, event: Started) -> None:
         context = self._context
-        context.me = msgspec.structs.replace(context.me, incarnation=event.incarnation)
+        context.me = msgspec.structs.replace(
+            context.me, incarnation=event.incarnation, life=event.incarnation
+        )
         self._replica.clock.raise_to(event.clock_floor)
         # Nodes that start together must not speak together for ever after.
         context.set_timer(_ROUND_TIMER, context.rng.uniform(0, self._config.interval))

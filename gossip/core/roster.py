@@ -18,12 +18,6 @@ _RANKS = {Status.ACTIVE: 0, Status.SUSPECTED: 1, Status.INACTIVE: 2}
 """Of two items of news of one incarnation the greater wins (M1)."""
 
 
-def _moved(before: PeerRecord | None, record: PeerRecord) -> bool:
-    """Whether a node has another address than before; within one life none has (K3)."""
-    endpoints = {record.gossip_endpoint, before.gossip_endpoint if before is not None else None}
-    return len(endpoints) == 2 and None not in endpoints
-
-
 class Roster:
     """The only one who changes members."""
 
@@ -35,10 +29,10 @@ class Roster:
 
     # By evidence of our own
 
-    def introduced(self, link: Link, record: PeerRecord, *, same_life: bool = False) -> bool:
+    def introduced(self, link: Link, record: PeerRecord, *, same_process: bool = False) -> bool:
         """Somebody introduced itself on its own link. False where there is no room for it.
 
-        `same_life`: it did so before, and has a later incarnation since.
+        `same_process`: it did so before, and has a later incarnation since.
         """
         now, wall = self._context.now
         known = self._members.get(record.node_id)
@@ -58,22 +52,26 @@ class Roster:
             self._context.notice(NoticeKind.PEER_REFUTED, record.node_id)
         if met is None or before != member.record:
             self.store(member)
-        later = before is not None and record.incarnation > before.incarnation
-        if later and not same_life:
+        if met is not None and record.life > met and not same_process:
             # In its new life it holds none of the links that it vouched for.
             self.word_gone(record.node_id)
         known_as = buried if before is None else before.incarnation
         self._tell_returned(member, known_as, status)
-        # Another node in this very life, or somebody told us of a later one and was wrong.
-        is_another = record.incarnation == met and _moved(before, record)
-        if record.extended and (is_another or record.incarnation < (known_as or 0)):
-            self.dispute(link, member.record)
+        if record.extended and known_as is not None and record.incarnation < known_as:
+            self._rumors.accuse(record.node_id, known_as)
+        if record.extended and before is not None:
+            self.dispute(link, record, before)
         return True
 
-    def dispute(self, link: Link, record: PeerRecord) -> None:
-        """Let the member of this link take an incarnation beyond one that is not its own."""
-        link.disputed = True
-        self._rumors.accuse(record.node_id, record.incarnation)
+    def dispute(self, link: Link, said: PeerRecord, told: PeerRecord) -> None:
+        """Hand to the member of a link what is told of its id, if that is not what it said (K3).
+
+        Somebody told of a later life and was wrong, or another node uses this very one. It is
+        handed over once, until the member says that it has another life.
+        """
+        if not link.disputed and (told.life > said.life or told.is_another(said)):
+            link.disputed = True
+            self._rumors.dispute(link, told)
 
     def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
         """Tell others of a later life; let this one refute what they were told of it."""
@@ -137,24 +135,25 @@ class Roster:
         self._rumors.forget(member.record.node_id)
         self._context.notice(NoticeKind.PEER_REMOVED, member.record.node_id, "by the operator")
 
-    def renewed(self, link: Link, member: Member, incarnation: int) -> None:
+    def renewed(self, link: Link, member: Member, incarnation: int, life: int) -> None:
         """A member said on its own link that it took another incarnation (M1).
 
         Of that one all else is true that it said on this link, though we may have heard since of
         another who used its id (K3); and it did not leave, whoever said so (M6).
         """
         before = msgspec.structs.replace(member.record, incarnation=incarnation)
-        link.record = msgspec.structs.replace(link.record or before, incarnation=incarnation)
-        node_id = member.record.node_id
-        if self._members.crowded and (link.disputed or link.record != before):
-            # Others know the number from news, and perhaps not whose it is.
-            self._rumors.name(node_id, node_id)
-        link.disputed = False
+        said = link.record or before
+        link.record = msgspec.structs.replace(said, incarnation=incarnation, life=life)
+        if life > said.life:
+            link.disputed = False
+            if self._members.crowded:
+                # Others know the incarnation from news, and perhaps not whose it is.
+                self._rumors.name(said.node_id, said.node_id)
         if link.record != before or member.status is Status.INACTIVE:
-            self.introduced(link, link.record, same_life=True)
+            self.introduced(link, link.record, same_process=True)
             return
         self._members.renew(member, incarnation)
-        self._members.hold(member, (), met=incarnation)
+        self._members.hold(member, (), met=life)
         self._rumors.tell(member, Standing.ALIVE)
 
     # By news, of members that we hold no link to
@@ -165,7 +164,7 @@ class Roster:
         Where members are too many to link to all, chance dials them all, and whoever holds a link
         to one tells if it fails (L1).
         """
-        if member.record.gossip_endpoint is not None and member.met is None:
+        if member.hearsay:
             return self._members.crowded and self.hears_of_others
         return any(map(self._links.linked, member.holders))
 
@@ -177,8 +176,7 @@ class Roster:
     def word_gone(self, holder: str) -> None:
         """A peer that may have vouched for others is gone, or has begun a new life."""
         for member in self._members:
-            dialable = member.record.gossip_endpoint is not None and member.met is None
-            if holder in member.holders and not dialable:
+            if holder in member.holders and not member.hearsay:
                 others = tuple(other for other in member.holders if other != holder)
                 self._members.hold(member, others)
 
@@ -219,8 +217,9 @@ class Roster:
         self._members.renew(member, incarnation)
         self._members.mark(member, Status.ACTIVE)
         member.silent_since = self._context.now.monotonic
-        # None but this one: of two peers who have it from each other neither knows better.
-        self._members.hold(member, (holder,))
+        if not member.hearsay:
+            # None but this one: of two peers who have it from each other neither knows better.
+            self._members.hold(member, (holder,))
         if before is Status.SUSPECTED:
             self._context.notice(NoticeKind.PEER_REFUTED, member.record.node_id, f"by {holder}")
         elif before is Status.INACTIVE:
@@ -234,7 +233,10 @@ class Roster:
 
         `pass_on`: name it to others, if it is news here.
         """
-        if record.node_id == self._context.config.node_id or self._links.linked(record.node_id):
+        for link in self._links.to(record.node_id):
+            if link.extended and link.record is not None:
+                self.dispute(link, link.record, record)
+        if self._links.linked(record.node_id):
             return
         buried = self._members.graves.incarnation(record.node_id)
         if buried is not None and record.incarnation <= buried:

@@ -20,8 +20,9 @@ import msgspec
 
 from gossip.core import exchanges
 from gossip.core.context import Context
+from gossip.core.events import LinkId
 from gossip.core.links import Link
-from gossip.core.members import Member, Status
+from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Roots, Standing
 
 NEWS_TIMER = "news"
@@ -50,6 +51,8 @@ class Rumors:
         """By node id: of each member the newest alone."""
         self._accusations: dict[str, int] = {}
         """By node id: the incarnation in which others were told to suspect it."""
+        self._disputes: dict[LinkId, PeerRecord] = {}
+        """What somebody said of the id of the member of this link, and that one did not."""
         self._newcomers: dict[str, str] = {}
         """By node id: who named it. Everybody names a newcomer to everybody else once (L1)."""
         self._renewed = False
@@ -79,6 +82,11 @@ class Rumors:
     def accuse(self, node_id: str, incarnation: int) -> None:
         """Hand a suspicion to the member itself, to be refuted."""
         self._accusations[node_id] = max(incarnation, self._accusations.get(node_id, 0))
+        self._soon()
+
+    def dispute(self, link: Link, record: PeerRecord) -> None:
+        """Hand to the member of this link what somebody else said of its id (K3)."""
+        self._disputes[link.id] = record
         self._soon()
 
     def name(self, node_id: str, source: str) -> None:
@@ -135,7 +143,9 @@ class Rumors:
         self._name_newcomers()
         for node_id, incarnation in list(self._accusations.items()):
             self._hand_over(node_id, incarnation)
-        if len(news) < len(fresh) or self._accusations:
+        for link_id, record in list(self._disputes.items()):
+            self._hand_over_record(link_id, record)
+        if len(news) < len(fresh) or self._accusations or self._disputes:
             self._soon()
 
     def _some(self, links: list[Link]) -> list[Link]:
@@ -167,6 +177,15 @@ class Rumors:
             del self._accusations[node_id]
             self._send(usable[-1:], (NewsItem(node_id, incarnation, Standing.SUSPECT),))
 
+    def _hand_over_record(self, link_id: LinkId, record: PeerRecord) -> None:
+        link = self._links.get(link_id)
+        if link is None:
+            del self._disputes[link_id]
+        elif link.introduced:
+            del self._disputes[link_id]
+            for frame in exchanges.members([record], self._context.config.limits):
+                self._context.send([link], frame)
+
     def correct(self, link: Link, listed: Container[int]) -> int:
         """Tell a peer who is suspected or left, of those whom by these hashes it lists as active.
 
@@ -185,7 +204,7 @@ class Rumors:
     def _send(self, links: list[Link], news: tuple[NewsItem, ...]) -> None:
         context = self._context
         frame = context.encoder.heartbeat(
-            Roots(None, None), context.me.incarnation, (), news, context.now.wall, context.updates
+            context.me, Roots(None, None), (), news, context.now.wall, context.updates
         )
         context.send(links, frame)
 

@@ -22,11 +22,11 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     )
     formed = "not in time" if study.formed is None else f"{study.formed:.1f} s after the last start"
     yield f"  all list all: {formed}"
-    yield f"  links of a node: {min(study.links)} to {max(study.links)}"
     if study.settled is None:
         yield "  then traffic fell for more than five minutes, and was not at rest yet"
     else:
         yield f"  at rest {study.settled:.0f} s later"
+    yield f"  links of a node: {min(study.links)} to {max(study.links)}"
     yield (
         f"  at rest each node sends {study.frames:.1f} frames and {study.bytes:,.0f} bytes a second"
         f" ({HEADERS} bytes of headers for each frame included)"

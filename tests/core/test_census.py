@@ -20,7 +20,7 @@ NAMES = ["a", "b", *(f"m{number}" for number in range(30))]
 
 
 def hashed(name: str, incarnation: int = WALL) -> int:
-    return PeerRecord(node_id=name, incarnation=incarnation).hash
+    return PeerRecord(node_id=name, incarnation=incarnation, life=incarnation).hash
 
 
 def cells(*names: str, **incarnations: int) -> str:

@@ -144,6 +144,7 @@ def test_w3_join() -> None:
         capabilities=("gx1",),
         version="1.0.0",
         incarnation=WALL,
+        life=WALL,
     )
     assert body(frame) == Join(record, Roots(Root(3, 255), Root(2, 1)))
 
@@ -161,11 +162,26 @@ def test_w3_the_join_of_a_plain_peer() -> None:
         *({"gossipEndpoint": "http://a/ws"}, {"gossipEndpoint": ""}, {"gossipEndpoint": 5}),
         {"capabilities": ["x"] * 33},
         *({"incarnation": bad} for bad in (None, True, "5", 1.5, -1, 0, 2**53)),
+        *({"life": bad} for bad in (True, "5", 1.5, -1, 0, WALL + 1)),
     ],
     ids=str,
 )
 def test_w9_a_malformed_record_is_refused(changes: dict[str, object]) -> None:
     assert fault(msgspec.json.encode(join("a", **changes))).reason == "record"
+
+
+@pytest.mark.parametrize(("life", "read_as"), [(1, 1), (WALL, WALL), (None, WALL)])
+def test_m1_a_life_began_no_later_than_the_incarnation(life: object, read_as: int) -> None:
+    read_body = body(join("a", life=life))
+    assert isinstance(read_body, Join)
+    assert read_body.record.life == read_as
+
+
+def test_m1_a_heartbeat_that_names_no_sound_life_says_nothing_of_it() -> None:
+    for life, read_as in (5, (WALL, 5)), (None, (WALL, WALL)), (WALL + 1, (None, 0)):
+        beat = body(heartbeat("a", incarnation=WALL, life=life))
+        assert isinstance(beat, Heartbeat)
+        assert (beat.incarnation, beat.life) == read_as
 
 
 def test_m8_a_member_that_cannot_be_dialed_has_no_endpoint() -> None:

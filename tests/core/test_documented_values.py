@@ -42,8 +42,8 @@ def test_sketches_are_made_as_documented() -> None:
 
 
 def test_members_and_trees_are_named_as_documented() -> None:
-    member = PeerRecord(node_id="node-1", incarnation=1)
-    assert documented(f"Member `node-1` of incarnation 1: `{member.hash:016x}`")
+    member = PeerRecord(node_id="node-1", incarnation=2, life=1)
+    assert documented(f"Member `node-1` of incarnation 2 and life 1: `{member.hash:016x}`")
     assert documented(f"Tree of origin `node-1`: `{tree_of('node-1'):016x}`")
 
 

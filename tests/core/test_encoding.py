@@ -10,7 +10,7 @@ import pytest
 from gossip.core import exchanges
 from gossip.core.config import Limits
 from gossip.core.decoding import decode, decode_entry
-from gossip.core.encoding import Encoder, encode_entry, forwarded
+from gossip.core.encoding import Encoder, encode_entry, forwarded, named
 from gossip.core.entries import MAX_VERSION, Entry
 from gossip.core.errors import EntryFault
 from gossip.core.fields import is_key
@@ -43,6 +43,7 @@ ME = PeerRecord(
     capabilities=("gx1",),
     version="1.0.0",
     incarnation=7,
+    life=5,
 )
 ROOTS = Roots(Root(3, 2**127), Root(2, 5))
 
@@ -185,16 +186,29 @@ def test_w8_our_heartbeats() -> None:
     assert plain["ttl"] == 1
     assert plain["data"] == {"timestamp": WALL, "status": "active", "version": 4}
     news = [NewsItem("a", 5, Standing.SUSPECT)]
-    frame = encoder().heartbeat(ROOTS, 7, (), news, WALL, 4)
+    frame = encoder().heartbeat(ME, ROOTS, (), news, WALL, 4)
     assert decode(frame, LIMITS).ttl == 0
-    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, tuple(news))
+    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, 5, tuple(news))
     assert strict_json(frame)["data"]["news"] == [["a", 5, "suspect"]]
 
 
 def test_m5_no_more_than_eight_items_of_news_go_into_a_heartbeat() -> None:
     news = [NewsItem(f"{number}", 5, Standing.DEAD) for number in range(9)]
-    frame = encoder().heartbeat(ROOTS, 7, (), news, WALL, 4)
-    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, tuple(news[:8]))
+    frame = encoder().heartbeat(ME, ROOTS, (), news, WALL, 4)
+    assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, 5, tuple(news[:8]))
+
+
+def test_m1_a_life_is_named_where_it_began_with_another_incarnation() -> None:
+    fresh = msgspec.structs.replace(ME, life=7)
+    for me, named_lives in (ME, {"incarnation": 7, "life": 5}), (fresh, {"incarnation": 7}):
+        frames = [
+            strict_json(encoder().join(me, ROOTS, WALL, 4))["data"],
+            strict_json(encoder().heartbeat(me, ROOTS, (), (), WALL, 4))["data"],
+            strict_json(named(me)),
+        ]
+        for data in frames:
+            said = {name: data[name] for name in ("incarnation", "life") if name in data}
+            assert said == named_lives
 
 
 def test_w4_our_names_are_paged_under_the_limit() -> None:

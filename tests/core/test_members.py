@@ -13,7 +13,7 @@ ME = PeerRecord(node_id="0xme", incarnation=1)
 
 
 def record(node_id: str = "a", **fields: Any) -> PeerRecord:
-    return PeerRecord(node_id=node_id, **fields)
+    return PeerRecord(node_id=node_id, life=fields.get("incarnation", 0), **fields)
 
 
 def member(members: Members, node_id: str = "a") -> Member:

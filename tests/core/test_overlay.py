@@ -13,7 +13,7 @@ from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
 from tests.support.crowd import ENOUGH, crowd, filled, linked, listing, record
 from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
-from tests.support.news import named, news, told
+from tests.support.news import named, news
 
 MOVED = "ws://elsewhere.example:3001/ws"
 
@@ -179,26 +179,6 @@ def test_l1_a_member_that_moved_is_found_at_its_new_address() -> None:
     listing(subject, 2, "b", "m1", gossipEndpoint="ws://old.example:3001/ws")
     [record] = [v.record for v in subject.node.members() if v.record.node_id == "m1"]
     assert record.gossip_endpoint == MOVED
-
-
-@pytest.mark.parametrize(("address", "is_named"), [(endpoint("m0"), False), (MOVED, True)])
-def test_l1_who_comes_back_is_named_again_if_it_moved(address: str, *, is_named: bool) -> None:
-    subject = filled(3)
-    subject.wait(1.0)
-    effects = subject.joined(50, "m0", incarnation=WALL + 1, gossipEndpoint=address)
-    effects += subject.wait(0.1)
-    assert ("members" in kinds(effects, 1)) == is_named
-    assert [item[2] for item in told(effects, 1)] == ["alive"], "of its life news tells"
-
-
-@pytest.mark.parametrize(("address", "is_named"), [(endpoint("m1"), False), (MOVED, True)])
-def test_l1_of_who_is_back_others_are_told_where_it_is(address: str, *, is_named: bool) -> None:
-    subject = crowd(30)
-    subject.wait(1.0)
-    listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=address)
-    assert ("members" in kinds(subject.wait(0.1), 2)) == is_named
-    [kept] = [view.record for view in subject.node.members() if view.record.node_id == "m1"]
-    assert (kept.gossip_endpoint, kept.incarnation) == (address, WALL + 5)
 
 
 def test_l1_our_own_address_is_nobody_elses() -> None:

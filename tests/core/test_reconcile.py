@@ -28,7 +28,7 @@ def root_of(*entries: Entry) -> Frame:
 
 def member_root(*peers: str) -> Frame:
     """The root of the member table of a node linked to these peers."""
-    records = [PeerRecord(node_id=node_id, incarnation=WALL) for node_id in (ME, *peers)]
+    records = [PeerRecord(node_id=node_id, incarnation=WALL, life=WALL) for node_id in (ME, *peers)]
     return root(len(records), sum(record.hash for record in records))
 
 

@@ -2,6 +2,7 @@
 
 from random import Random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +60,12 @@ records = st.builds(
     capabilities=st.lists(names, max_size=3).map(tuple),
     version=texts,
     incarnation=st.just(0) | versions,
+).flatmap(
+    lambda record: st.builds(
+        msgspec.structs.replace,
+        st.just(record),
+        life=st.integers(min(1, record.incarnation), record.incarnation),
+    )
 )
 
 
@@ -97,8 +104,9 @@ def test_w3_joins(record: PeerRecord, told: Roots) -> None:
 def test_a1_roots(told: Roots, answer: bool) -> None:
     frame = exchanges.root(told, answer=answer)
     assert decode(frame, LIMITS).body == RootExchange(told, answer)
-    frame = encoder().heartbeat(told, 1, (), (), 5, 6)
-    assert decode(frame, LIMITS).body == Heartbeat(5, told, (), 1)
+    me = PeerRecord(node_id="me", incarnation=2, life=1)
+    frame = encoder().heartbeat(me, told, (), (), 5, 6)
+    assert decode(frame, LIMITS).body == Heartbeat(5, told, (), 2, 1)
 
 
 @given(st.lists(entries, max_size=3), st.none() | names, st.none() | names, roots)

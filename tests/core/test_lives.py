@@ -1,0 +1,243 @@
+"""Lives: what a node says of itself holds until it begins anew (M1, L1, K3)."""
+
+from typing import Any
+
+import pytest
+
+from gossip.core.effects import Effect
+from gossip.core.events import IncarnationKept
+from gossip.core.members import PeerRecord
+from tests.support.core import ME, Subject, kinds, sent
+from tests.support.crowd import crowd, filled, linked, listing, record
+from tests.support.frames import WALL, Frame, endpoint, exchange, heartbeat
+from tests.support.news import kept, news, told
+
+MOVED = "ws://elsewhere.example:3001/ws"
+
+
+def known(subject: Subject, node_id: str) -> PeerRecord:
+    """What the node under test believes of this member."""
+    [found] = [view.record for view in subject.node.members() if view.record.node_id == node_id]
+    return found
+
+
+def me(subject: Subject) -> PeerRecord:
+    return subject.node.overview(subject.now).me
+
+
+def names(effects: list[Effect], link: int) -> list[Frame]:
+    """The members that were named on this link."""
+    frames = [frame["data"] for frame in sent(effects, link) if frame["type"] == "sync"]
+    return [peer for data in frames if data["x"] == "members" for peer in data.get("peers", ())]
+
+
+# Of others
+
+
+@pytest.mark.parametrize(("life", "is_named"), [(WALL, False), (WALL + 1, True)])
+def test_l1_who_comes_back_is_named_again_in_another_life(life: int, *, is_named: bool) -> None:
+    subject = filled(3)
+    subject.wait(1.0)
+    effects = subject.joined(50, "m0", incarnation=WALL + 1, life=life) + subject.wait(0.1)
+    assert ("m0" in [peer["id"] for peer in names(effects, 1)]) == is_named
+    assert told(effects, 1)[-1:] == [["m0", WALL + 1, "alive"]], "of either, news tells"
+
+
+@pytest.mark.parametrize(("life", "is_named"), [(WALL, False), (WALL + 5, True)])
+def test_l1_another_life_of_a_member_is_named_on(life: int, *, is_named: bool) -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5, life=life)
+    assert bool(names(subject.wait(0.1), 2)) == is_named
+    assert (known(subject, "m1").incarnation, known(subject, "m1").life) == (WALL + 5, life)
+
+
+def test_m1_in_another_life_a_member_is_elsewhere_whatever_news_told_since() -> None:
+    subject = crowd(30)
+    subject.receive(1, news("a", ["m1", WALL + 9, "alive"]))
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    found = known(subject, "m1")
+    assert (found.gossip_endpoint, found.life, found.incarnation) == (MOVED, WALL + 5, WALL + 9)
+
+
+@pytest.mark.parametrize("incarnation", [WALL + 5, WALL + 6])
+def test_m1_within_a_life_nobody_moves(incarnation: int) -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5)
+    listing(subject, 2, "b", "m1", incarnation=incarnation, life=WALL + 5, gossipEndpoint=MOVED)
+    assert known(subject, "m1").gossip_endpoint == endpoint("m1")
+
+
+def test_a1_tables_that_know_other_lives_are_not_the_same() -> None:
+    def census(life: int) -> object:
+        subject = crowd(30)
+        listing(subject, 1, "a", "m1", incarnation=WALL + 5, life=life)
+        context = subject.node._context
+        return context.members.root(context.me)
+
+    assert census(WALL) != census(WALL + 5)
+    assert census(WALL) == census(WALL)
+
+
+def test_m1_a_life_that_a_member_takes_is_named() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    effects = subject.receive(1, heartbeat("a", incarnation=WALL + 5, life=WALL))
+    assert names(effects + subject.wait(0.1), 2) == [], "it refuted a suspicion"
+    effects = subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL + 6))
+    [named] = names(effects + subject.wait(0.1), 2)
+    assert (named["id"], named["incarnation"], "life" in named) == ("a", WALL + 6, False)
+
+
+def test_m1_a_life_counts_though_its_incarnation_was_known() -> None:
+    subject = crowd(30)
+    subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL))
+    subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL + 6))
+    assert known(subject, "a").life == WALL + 6
+
+
+# What is told of a member and it did not say
+
+
+def disputed(*said: dict[str, Any]) -> list[Frame]:
+    """What `b` is handed, of what `a` said of it, one after the other."""
+    subject = crowd(30)
+    subject.wait(1.0)
+    handed = []
+    for changes in said:
+        listing(subject, 1, "a", "b", **changes)
+        handed += names(subject.wait(1.0), 2)
+        assert known(subject, "b").gossip_endpoint == endpoint("b"), "it says so itself"
+    return handed
+
+
+def test_k3_who_is_named_in_a_life_that_is_not_its_own_is_told_so_once() -> None:
+    said = {"incarnation": WALL + 5, "gossipEndpoint": MOVED}
+    [handed] = disputed(said, said, said | {"incarnation": WALL + 6})
+    assert (handed["id"], handed["gossipEndpoint"]) == ("b", MOVED)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {},
+        {"incarnation": WALL + 5, "life": WALL},
+        {"incarnation": WALL - 1, "gossipEndpoint": MOVED},
+        {"gossipEndpoint": None},
+    ],
+    ids=str,
+)
+def test_k3_what_a_member_said_itself_is_not_handed_to_it(said: dict[str, Any]) -> None:
+    assert disputed(said) == []
+
+
+def test_k3_another_life_of_its_own_may_be_disputed_again() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    for life in range(WALL, WALL + 30, 10):
+        listing(subject, 1, "a", "b", incarnation=life + 5, gossipEndpoint=MOVED)
+        assert len(names(subject.wait(1.0), 2)) == 1
+        subject.receive(2, heartbeat("b", incarnation=life + 10, life=life + 10))
+        subject.wait(1.0)
+
+
+def test_k3_who_joins_in_an_earlier_life_than_was_told_is_handed_the_later_one() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    effects = subject.joined(50, "m1") + subject.wait(0.1)
+    assert MOVED in [peer["gossipEndpoint"] for peer in names(effects, 50)]
+    assert known(subject, "m1").gossip_endpoint == endpoint("m1")
+
+
+def test_k3_what_was_told_is_not_handed_over_on_a_link_that_is_gone() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    subject.lose(2)
+    assert "b" not in [peer["id"] for peer in names(subject.wait(1.0), 1)]
+    assert subject.node._rumors._disputes == {}
+
+
+def test_k3_plain_peers_have_no_life_to_dispute() -> None:
+    subject = crowd(30)
+    subject.plain(5, "p")
+    subject.wait(1.0)
+    effects = listing(subject, 1, "a", "p", gossipEndpoint=MOVED) + subject.wait(1.0)
+    assert names(effects, 5) == []
+
+
+# Of ourselves
+
+
+def accused(*said: dict[str, Any], also: list[Frame] | None = None) -> Subject:
+    """A node that was handed what somebody said of its id, and then told other things."""
+    subject = linked("a")
+    subject.wait(1.0)
+    frames = [exchange("a", "members", peers=[record(ME, **changes)]) for changes in said]
+    for frame in frames + (also or []):
+        for incarnation in kept(subject.receive(1, frame) + subject.wait(2.0)):
+            subject.handle(IncarnationKept(incarnation))
+    return subject
+
+
+def test_k3_who_is_named_in_a_life_that_is_not_its_own_takes_a_later_one() -> None:
+    subject = accused({"incarnation": WALL + 500_000, "life": WALL + 400_000})
+    assert me(subject).incarnation == me(subject).life == WALL + 500_001
+    [beat] = [frame for frame in sent(subject.wait(0.1), 1) if "incarnation" in frame["data"]]
+    assert beat["data"]["incarnation"] == WALL + 500_001
+
+
+def test_k3_a_life_is_taken_beyond_all_that_we_said_and_heard() -> None:
+    subject = accused({"incarnation": WALL + 700, "life": WALL + 700})
+    first = me(subject).incarnation
+    assert first >= WALL + 1_000
+    suspicion = news("a", [ME, first + 90_000, "suspect"])
+    stale = exchange("a", "members", peers=[record(ME, incarnation=first + 5)])
+    subject = accused({"incarnation": WALL + 700, "life": WALL + 700}, also=[suspicion, stale])
+    assert me(subject).incarnation == me(subject).life > first + 90_000
+
+
+def test_k3_who_is_in_our_life_at_another_address_is_another() -> None:
+    subject = accused({"gossipEndpoint": MOVED})
+    assert me(subject).life > WALL
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"gossipEndpoint": f"ws://{ME}.example:3001/ws"},
+        {"gossipEndpoint": None},
+        {"incarnation": WALL - 5, "gossipEndpoint": MOVED},
+        {"incarnation": WALL + 5, "life": WALL - 5, "gossipEndpoint": MOVED},
+    ],
+    ids=str,
+)
+def test_k3_what_we_said_ourselves_is_no_reason(said: dict[str, Any]) -> None:
+    ours = linked().config.gossip_endpoint
+    if said["gossipEndpoint"] not in (None, MOVED):
+        said = {"gossipEndpoint": ours}
+    assert me(accused(said)).incarnation == WALL
+
+
+def test_k3_a_life_that_nobody_could_go_beyond_is_refused() -> None:
+    subject = accused({"incarnation": 2**53 - 1})
+    assert me(subject).incarnation == WALL
+    assert subject.refused["incarnation"] == 1
+
+
+def test_m1_a_suspicion_is_refuted_in_the_same_life() -> None:
+    subject = accused(also=[news("a", [ME, WALL, "suspect"])])
+    assert me(subject).incarnation > WALL
+    assert me(subject).life == WALL
+    beats = [
+        frame["data"] for frame in sent(subject.hear(10, a=1), 1) if "heartbeat" in frame["type"]
+    ]
+    assert {beat["life"] for beat in beats} == {WALL}
+
+
+def test_k3_a_plain_peer_hands_us_no_life() -> None:
+    subject = Subject()
+    subject.plain(1, "p")
+    frame = exchange("p", "members", peers=[record(ME, incarnation=WALL + 5, gossipEndpoint=MOVED)])
+    assert kept(subject.receive(1, frame) + subject.wait(2.0)) == []
+    assert "members" not in kinds(subject.wait(1.0))

@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Container, Iterator
 from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 
 import msgspec
 
@@ -120,6 +121,12 @@ HOLDERS = 3
 """Peers remembered who vouch for a member (M8)."""
 
 
+def _bound(table: dict[str, Any], most: int) -> None:
+    """Let the oldest go, if there is one too many."""
+    if len(table) > most:
+        del table[next(iter(table))]
+
+
 class Members:
     """The table of members, with the graveyard of those who were on it."""
 
@@ -133,10 +140,10 @@ class Members:
         """Ids of the members that are not active."""
         self._alone_on_word: Counter[str] = Counter()
         """How many members that we never met are listed on the word of this peer alone."""
-        self._unbelieved: dict[str, tuple[str, int]] = {}
-        """By node id: the peer whose word alone was not enough, and the hash of what it said.
+        self._unbelieved: dict[str, dict[str, int]] = {}
+        """By node id: the peers whose word alone was not enough, and the hashes of what they said.
 
-        The oldest make room.
+        The oldest make room, of both.
         """
         self.doubted = 0
         """How often the word of a peer alone was not enough to list a member."""
@@ -246,17 +253,19 @@ class Members:
 
     def _words(self, record: PeerRecord, holder: str) -> tuple[str, ...]:
         """On whose word this one is to be listed whom a peer names."""
-        other, said = self._unbelieved.get(record.node_id, (holder, 0))
-        if other != holder and said == hash(record):
-            return other, holder
+        words = self._unbelieved.get(record.node_id, {})
+        for other, said in words.items():
+            if other != holder and said == hash(record):
+                return other, holder
         known_otherwise = len(self._members) - self._alone_on_word.total()
         if self._alone_on_word[holder] < max(self._config.limits.vouched, known_otherwise):
             return (holder,)
         if record.gossip_endpoint is not None:
             # Without one each word is that of a link to it, and lasts as long (M8).
-            self._unbelieved[record.node_id] = holder, hash(record)
-        if len(self._unbelieved) > self._config.limits.members:
-            del self._unbelieved[next(iter(self._unbelieved))]
+            words.pop(holder, None)
+            self._unbelieved[record.node_id] = words | {holder: hash(record)}
+            _bound(self._unbelieved[record.node_id], HOLDERS)
+            _bound(self._unbelieved, self._config.limits.members)
         self.doubted += 1
         raise OverflowError("too many members on one peer's word")
 

@@ -211,7 +211,7 @@ class Membership:
             spread = 0.0 if newcomer else self._context.rng.uniform(0.5, 1.5)
             self._mention(link, record, now + spread * self._config.hearsay_delay)
         if names.answer:
-            self._naming.answered(link, len(names.records))
+            self._naming.names_came(link, len(names.records))
         self._contacts.dial_due()
 
     def _is_crowd(self, names: PeerList) -> bool:

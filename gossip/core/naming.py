@@ -26,6 +26,9 @@ ASK_AGAIN = 1.0
 NAME_AGAIN = 0.1
 """Seconds from one answer by a sketch to the next, whoever asks: it takes 11 ms with 10,000
 members."""
+UNANSWERED = 4
+"""Intervals for which a peer that did not answer is not asked for members again. A guess: who
+claims to know more and never answers gets one question in a few."""
 FEW = 32
 """Members by which two tables differ that are found by a sketch; surely, there are more cells."""
 
@@ -41,19 +44,21 @@ class _AllNames:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._members: Members = context.members
+        self._asked: Partner | None = None
+        """Whom we asked last."""
         self._asked_at: float | None = None
+        self._is_answered = False
         self._knew_then = 0
         """How many members we knew when we asked."""
         self._doubted_then = 0
         """How many names we had doubted when we asked."""
-        self._is_answered = False
         self._rests_until = 0.0
         """Monotonic seconds."""
 
     def may_ask(self, partner: Partner, *, knows_more: bool) -> bool:
         """Whether it is time to ask this peer."""
         now = self._context.now.monotonic
-        if now < partner.names_all_from:
+        if now < partner.tells_all_from:
             return False
         if knows_more and self._is_answered and self._members.doubted > self._doubted_then:
             return True
@@ -61,21 +66,23 @@ class _AllNames:
         rested = learning or now >= self._rests_until
         return rested and self._context.is_interval_since(self._asked_at)
 
-    def asked(self) -> None:
-        """We asked, because it was time to."""
-        self._asked_at = self._context.now.monotonic
+    def question_went(self, partner: Partner) -> None:
+        """This peer was asked."""
+        self._asked = partner
+        self._asked_at = self._rests_until = self._context.now.monotonic
+        self._is_answered = False
         self._knew_then = len(self._members)
         self._doubted_then = self._members.doubted
-        self._is_answered = False
 
-    def answered(self, partner: Partner, names: int) -> None:
-        """A peer named so many members."""
-        now = self._context.now.monotonic
-        partner.names_all_from = max(partner.names_all_from, now) + EACH_NAME * names
-        if partner.asked_names:
-            partner.asked_names = False
-            self._rests_until = max(self._rests_until, now + EACH_NAME * names)
+    def names_came(self, partner: Partner, names: int) -> None:
+        """A peer named so many members in one frame of an answer."""
+        now, each = self._context.now.monotonic, EACH_NAME * names
+        partner.tells_all_from = max(partner.tells_all_from, now) + each
+        if partner is self._asked:
             self._is_answered = True
+            # No more than what we list since: who goes on naming others does not silence us.
+            most = now + EACH_NAME * len(self._members)
+            self._rests_until = min(max(self._rests_until, now) + each, most)
 
 
 class Naming:
@@ -99,13 +106,15 @@ class Naming:
         theirs = link.partner.roots.members
         if link.closing or theirs is None or ours.members is None or theirs == ours.members:
             return
+        since, waited = link.partner.unanswered_since, UNANSWERED * self._context.config.interval
+        if since is not None and self._context.now.monotonic - since < waited:
+            return
         if self._members.crowded and abs(theirs.n - ours.members.n) <= FEW:
             self._ask_for_lacking(link)
         elif self._all_names.may_ask(link.partner, knows_more=theirs.n > ours.members.n):
-            self._all_names.asked()
             self.ask(link)
 
-    def is_asked(self, link: Link, ours: Roots) -> bool:
+    def peer_should_ask(self, link: Link, ours: Roots) -> bool:
         """Whether it is for this peer to ask us for members, of a crowd, and not the other way."""
         theirs = link.partner.roots.members
         if link.closing or theirs is None or ours.members is None:
@@ -120,6 +129,7 @@ class Naming:
 
     def ask(self, link: Link) -> None:
         """Ask a peer for its active members."""
+        self._all_names.question_went(link.partner)
         self._ask(link, ())
 
     def _ask(self, link: Link, cells: Sequence[int]) -> None:
@@ -128,33 +138,34 @@ class Naming:
             if not link.closing:
                 self._context.send([link], exchanges.names_request(cells))
 
-        link.partner.asked_names = True
+        link.partner.unanswered_since = self._context.now.monotonic
         self._digests.with_roots(send)
 
-    def answered(self, link: Link, names: int) -> None:
-        """A peer that says that we asked it named so many members."""
-        self._all_names.answered(link.partner, names)
+    def names_came(self, link: Link, names: int) -> None:
+        """A peer that says that we asked it named so many members in one frame."""
+        link.partner.unanswered_since = None
+        self._all_names.names_came(link.partner, names)
 
     # Naming
 
-    def asked(self, link: Link, cells: Sequence[int]) -> None:
+    def answer(self, link: Link, cells: Sequence[int]) -> None:
         """Answer a peer that asks for our active members; not more often than it may ask."""
         context, partner = self._context, link.partner
-        now, last = context.now.monotonic, partner.named_at
+        now, last = context.now.monotonic, partner.asked_for_members_at
         if last is not None and now - last < context.config.interval / 2:
             context.refuse("names-too-soon")
             return
         if link.blocked_since is not None:
             context.refuse("names-blocked")
             return
-        partner.named_at = now
+        partner.asked_for_members_at = now
         found = self._differences(cells)
         if found is not None:
             self._name_lacking(link, found)
-        elif now >= partner.named_all_until:
+        elif now >= partner.told_all_until:
             active = [member.record.node_id for member in self._members.active()]
             named = self.name(link, active, answer=True)
-            partner.named_all_until = now + EACH_NAME * named
+            partner.told_all_until = now + EACH_NAME * named
         else:
             context.refuse("names-too-soon")
 

@@ -220,7 +220,7 @@ class Node:
             Wanted: repair.wanted,
             Untaken: repair.untaken,
             Held: repair.held,
-            NamesRequest: lambda link, names: self._naming.asked(link, names.cells),
+            NamesRequest: lambda link, names: self._naming.answer(link, names.cells),
             Ping: lambda link, ping: errands.pinged(link, ping.seq),
             PingRequest: lambda link, ping: errands.requested(link, ping.seq, ping.target),
             Ack: lambda link, ack: self._acked(link, ack.seq),

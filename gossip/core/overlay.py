@@ -88,14 +88,17 @@ class Overlay:
             self._context.close(stranger, CloseCode.OVER_RATE, "too many links")
 
     def _spare(self, before: float) -> Link | None:
-        """The oldest accepted link that opened before then, unless we have no more than we want."""
+        """The oldest accepted link that opened before then, unless we have no more than we want.
+
+        Those of members that cannot be dialed last: they choose their links themselves.
+        """
         if not self._members.crowded:
             return None
-        links = [link for link in self._context.links.best() if self._counts(link)]
+        links = [link for link in self._context.links.best() if link.extended]
         if len(links) <= degree(self._members.dialable + 1):
             return None
         old = (link for link in links if link.dialed is None and link.opened < before)
-        return next(old, None)
+        return min(old, key=lambda link: not self._counts(link), default=None)
 
     def _counts(self, link: Link) -> bool:
         """Whether it leads to a member that can be dialed, or we are one that cannot.

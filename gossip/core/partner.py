@@ -42,13 +42,13 @@ class Partner(msgspec.Struct, kw_only=True):
 
     roots: Roots = Roots(None, None)
     """What the peer said of its sets last."""
-    named_at: float | None = None
-    """When we looked at its question for members last; a further one soon after is dropped."""
-    named_all_until: float = 0.0
-    """Until then it is not named all of them again."""
-    asked_names: bool = False
-    """Whether we asked it for members, and it did not answer yet."""
-    names_all_from: float = 0.0
+    asked_for_members_at: float | None = None
+    """When it asked us for members last; a further question soon after is dropped."""
+    told_all_until: float = 0.0
+    """Until then we do not name all of ours to it again."""
+    unanswered_since: float | None = None
+    """When we asked it for members last; None: it has answered."""
+    tells_all_from: float = 0.0
     """Before that it would not name all of its to us again."""
     pulled_at: float | None = None
     """When we began to pull from it last."""

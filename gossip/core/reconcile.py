@@ -120,7 +120,7 @@ class Repair:
             elif self._differs(link, ours):
                 self._answer_round(link, ours)
             self._naming.compare(link, ours)
-            if not is_answer and self._naming.is_asked(link, ours):
+            if not is_answer and self._naming.peer_should_ask(link, ours):
                 # On few of our links it would hear of that from us soon; it may have no other.
                 self._send_roots(link, Roots(None, ours.members), answer=True)
 

@@ -8,6 +8,7 @@ import pytest
 from gossip.core.census import CELLS, Census
 from gossip.core.config import Limits
 from gossip.core.members import PeerRecord
+from gossip.core.naming import FEW, UNANSWERED
 from gossip.core.packing import CELL, pack, unpack
 from gossip.core.sketch import Sketch, difference
 from tests.support.core import ME, Subject, kinds, sent
@@ -198,7 +199,7 @@ def test_l1_plain_peers_are_in_neither_in_a_crowd() -> None:
     before = sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1)
     subject.plain(5, "p")
     assert subject.statuses()["p"] == "active"
-    subject.wait(1.0)
+    subject.wait(UNANSWERED * subject.config.interval)
     assert sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1) == before
     assert named(asked(subject, cells(ME, *NAMES))) == []
 
@@ -247,7 +248,7 @@ def test_m5_who_says_how_many_members_it_has_says_nothing_of_its_entries() -> No
     subject.receive(1, exchange("a", "root", root=root(7), mroot=root(83)))
     partner = subject.node._context.links.best()[0].partner
     assert partner.roots.state is not None
-    subject.wait(1.0)
+    subject.wait(UNANSWERED * subject.config.interval)
     frames = sent(subject.receive(1, exchange("a", "root", mroot=root(85), answer=True)), 1)
     assert partner.roots.state.n == 7
     assert [frame["data"]["x"] for frame in frames] == ["members"]
@@ -285,6 +286,68 @@ def test_m5_a_question_that_nobody_answers_holds_up_nothing_for_long() -> None:
     assert asks(subject, 1, "a", 2**53 - 1)
     subject.hear(5, a=1, b=2)
     assert asks(subject, 2, "b", 500)
+
+
+@pytest.mark.parametrize("more", [1, FEW, 2**40])
+def test_m5_who_knows_more_and_never_answers_leaves_questions_for_others(more: int) -> None:
+    subject = crowd()
+    known = len(subject.statuses()) + 1
+    questions = {"a": 0, "b": 0}
+    for tenth in range(1_000):
+        # One that speaks all the time and never answers, and one that speaks now and then.
+        for link, peer, pause in (1, "a", 1), (2, "b", 20):
+            if tenth % pause == 0:
+                effects = subject.receive(link, exchange(peer, "root", mroot=root(known + more)))
+                asked = "members" in [frame["data"]["x"] for frame in sent(effects, link)]
+                questions[peer] += asked
+                if asked and peer == "b":
+                    answered(subject, 2, "b", [])
+        subject.wait(0.1)
+    assert questions["a"] <= 100 / (UNANSWERED * subject.config.interval)
+    assert questions["b"] >= 2 * questions["a"]
+
+
+def test_m5_all_names_of_an_answer_count_whatever_frames_they_came_in() -> None:
+    for frames, rest in (4, 8), (100, 8):
+        subject = crowd()
+        names = [f"old-{number}" for number in range(400)]
+        both_name(subject, names)
+        subject.hear(30, a=1, b=2)
+        assert asks(subject, 1, "a", 1_000)
+        for number in range(frames):
+            answered(subject, 1, "a", names[number % 4 :: 4])
+        subject.wait(rest - 0.1)
+        assert not asks(subject, 2, "b", 1_000)
+        # Whoever names on and on silences us no longer than who names all that we list.
+        subject.wait(1.0)
+        assert asks(subject, 2, "b", 1_000)
+
+
+def test_m5_names_of_whom_we_did_not_ask_silence_nobody() -> None:
+    subject = crowd()
+    names = [f"old-{number}" for number in range(400)]
+    both_name(subject, names)
+    subject.hear(30, a=1, b=2)
+    subject.joined(3, "c")
+    assert asks(subject, 1, "a", 1_000)
+    answered(subject, 2, "b", names)
+    subject.hear(5, a=1, b=2)
+    assert asks(subject, 3, "c", 1_000)
+
+
+def test_m5_a_table_that_differs_in_few_more_than_a_sketch_tells_is_asked_for_whole() -> None:
+    for more, by_cells in (FEW, True), (FEW + 1, False):
+        subject = crowd()
+        known = len(subject.statuses()) + 1
+        effects = subject.receive(1, exchange("a", "root", mroot=root(known + more)))
+        [question] = sent(effects, 1)
+        assert ("cells" in question["data"]) == by_cells
+
+
+def test_m5_in_a_mesh_nobody_is_told_who_knows_more() -> None:
+    subject = linked(*"abcdefgh")
+    frames = sent(subject.receive(1, exchange("a", "root", mroot=root(1))), 1)
+    assert [frame["data"] for frame in frames] == [{"x": "members"}]
 
 
 def test_l1_a_newcomer_asks_on_as_long_as_that_is_worth_it() -> None:

@@ -111,8 +111,24 @@ def test_m8_without_an_endpoint_two_words_are_not_one() -> None:
     subject = linked("a", "b")
     listing(subject, 1, "a", *(f"m{number}" for number in range(300)))
     listing(subject, 2, "b", *(f"n{number}" for number in range(100)))
-    subject.receive(2, named("b", "m299"))
-    assert "m299" not in subject.statuses()
+    for link, peer in (1, "a"), (2, "b"):
+        listing(subject, link, peer, "m299", gossipEndpoint=None)
+        assert "m299" not in subject.statuses()
+
+
+def test_l1_who_says_otherwise_does_not_take_back_the_word_of_another() -> None:
+    subject = linked("a", "b", "c", "d")
+    names = [f"m{number}" for number in range(300)]
+    listing(subject, 1, "a", *names)
+    for link, peer in (2, "b"), (2, "b"), (3, "c"):
+        listing(subject, link, peer, *(f"{peer}{number}" for number in range(200)))
+        listing(subject, link, peer, *names[200:], gossipEndpoint=f"ws://{peer}.evil/ws")
+    assert not set(names[200:]) & set(subject.statuses())
+    listing(subject, 4, "d", *(f"d{number}" for number in range(200)), *names[200:])
+    assert set(names[200:]) < set(subject.statuses())
+    words = subject.node._context.members._unbelieved
+    assert not set(names[200:]) & set(words), "who is listed needs no more words"
+    assert max(map(len, words.values())) <= 3
 
 
 def test_l1_what_one_word_was_not_enough_for_is_bounded() -> None:
@@ -392,6 +408,34 @@ def test_l1_no_newcomer_takes_a_link_that_we_want_or_dialed() -> None:
         subject.lose(given_up[-1])
     # Seven are wanted; then the newcomers themselves have to go.
     assert given_up == [1, 300, 301, 302]
+
+
+def test_l1_no_newcomer_takes_a_link_that_we_dialed() -> None:
+    subject = crowd(count=40)
+    while not all(link.dialed for link in subject.node._context.links):
+        for link in subject.node._context.links:
+            if not link.dialed:
+                subject.lose(link.id)
+        for number, url in enumerate(dials(subject.wait(1.5)), len(subject.open) + 100):
+            subject.reach(number, url)
+            subject.receive(number, join(url.removeprefix("ws://").split(".")[0]))
+    assert subject.node._overlay._spare(before=subject.monotonic) is None
+
+
+@pytest.mark.parametrize("hidden_first", [True, False])
+def test_l1_a_newcomer_takes_a_link_of_who_cannot_be_dialed_after_the_others(
+    *, hidden_first: bool
+) -> None:
+    subject = crowd(limits=Limits(links=20))
+    for number in range(18):
+        hidden = number < 9 if hidden_first else number >= 9
+        changes = {"gossipEndpoint": None} if hidden else {}
+        subject.joined(10 + number, f"m{number}", **changes)
+    subject.wait(1.5)
+    given_up = [link for number in range(14) for link in closed(subject.accept(100 + number))]
+    dialable = [1, 2, *range(19, 28)] if hidden_first else [1, 2, *range(10, 19)]
+    assert given_up[:11] == dialable
+    assert set(given_up[11:]) < set(range(10, 28))
 
 
 def subject_linked(subject: Subject, name: str) -> bool:

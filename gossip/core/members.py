@@ -238,18 +238,17 @@ class Members:
             holders = self._words(record, holder)
             self._add(record, now, wall, holders, loopback=loopback)
             return True
-        if record.life > member.record.life:
+        news = record.life > member.record.life
+        if news:
             # It came back elsewhere, perhaps.
             if member.record.gossip_endpoint != record.gossip_endpoint:
                 member.out_of_reach = False
             self._replace(member, record)
-            return True
-        if self.crowded and member.met is not None and record.gossip_endpoint is not None:
-            # We have seen for ourselves that it is one, and need no word.
-            return False
-        others = [other for other in member.holders if other != holder]
-        self.hold(member, (*others, holder)[-HOLDERS:])
-        return False
+        if member.met is None or record.gossip_endpoint is None or not self.crowded:
+            # Else we have seen for ourselves that it is one, and need no word.
+            others = [other for other in member.holders if other != holder]
+            self.hold(member, (*others, holder)[-HOLDERS:])
+        return news
 
     def _words(self, record: PeerRecord, holder: str) -> tuple[str, ...]:
         """On whose word this one is to be listed whom a peer names."""

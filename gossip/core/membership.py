@@ -117,7 +117,11 @@ class Membership:
         if first and link.dialed is None:
             self._answer(link, record)
         new = before is None and not heard_of
-        if new or (self._members.crowded and (before is None or record.life > before.life)):
+        # A plain peer has no life in which it says one thing.
+        anew = before is None or (
+            record.life > before.life if record.extended else record != before
+        )
+        if new or (self._members.crowded and anew):
             self._rumors.name(record.node_id, record.node_id)
         if new and record.gossip_endpoint is not None:
             self._announce(record)
@@ -197,10 +201,11 @@ class Membership:
                 if link.extended:
                     self._news.named_ourselves(record)
                 continue
-            unreachable += record.gossip_endpoint is None
-            if unreachable > self._config.limits.vouched:
-                self._context.refuse("members-full")
-                continue
+            if record.gossip_endpoint is None:
+                unreachable += 1
+                if unreachable > self._config.limits.vouched:
+                    self._context.refuse("members-full")
+                    continue
             if crowd and self._members.is_old(record, link.peer or ""):
                 continue
             if link.extended and not self._news.named(link, record):

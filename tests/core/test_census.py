@@ -8,7 +8,7 @@ import pytest
 from gossip.core.census import CELLS, Census
 from gossip.core.config import Limits
 from gossip.core.members import PeerRecord
-from gossip.core.naming import FEW, UNANSWERED
+from gossip.core.naming import EACH_NAME, FEW, UNANSWERED
 from gossip.core.packing import CELL, pack, unpack
 from gossip.core.sketch import Sketch, difference
 from tests.support.core import ME, Subject, kinds, sent
@@ -345,9 +345,41 @@ def test_m5_a_table_that_differs_in_few_more_than_a_sketch_tells_is_asked_for_wh
 
 
 def test_m5_in_a_mesh_nobody_is_told_who_knows_more() -> None:
-    subject = linked(*"abcdefgh")
-    frames = sent(subject.receive(1, exchange("a", "root", mroot=root(1))), 1)
+    subject = linked(*(f"m{number}" for number in range(40)), mesh=100)
+    frames = sent(subject.receive(1, exchange("m0", "root", mroot=root(1))), 1)
     assert [frame["data"] for frame in frames] == [{"x": "members"}]
+
+
+@pytest.mark.parametrize(("fewer", "is_told"), [(FEW, False), (FEW + 1, True)])
+def test_m5_who_knows_few_less_finds_them_by_a_sketch(fewer: int, *, is_told: bool) -> None:
+    subject = crowd(80)
+    known = len(subject.statuses()) + 1
+    frames = sent(subject.receive(1, exchange("a", "root", mroot=root(known - fewer))), 1)
+    assert ("root" in [frame["data"]["x"] for frame in frames]) == is_told
+
+
+def test_m5_only_who_knows_more_is_asked_early() -> None:
+    subject = linked("a", "b", "c")
+    names = [f"m{number}" for number in range(500)]
+    assert asks(subject, 1, "a", 504)
+    answered(subject, 1, "a", names)
+    assert not asks(subject, 3, "c", 20), "one word was not enough, but this one knows fewer"
+    both_name(subject, names)
+    subject.hear(5, a=1, b=2, c=3)
+    assert asks(subject, 2, "b", 1_000)
+    answered(subject, 2, "b", names)
+    both_name(subject, [f"new-{number}" for number in range(200)])
+    subject.hear(5, a=1, b=2, c=3)
+    assert not asks(subject, 3, "c", 20), "we learn, but not from this one"
+
+
+def test_m5_a_peer_is_left_alone_for_all_that_it_named() -> None:
+    subject = crowd()
+    asks(subject, 1, "a", 1_000)
+    for number in range(3):
+        answered(subject, 1, "a", [f"x{number}{each}" for each in range(10)])
+    partner = subject.node._context.links.best()[0].partner
+    assert partner.tells_all_from == pytest.approx(subject.monotonic + 30 * EACH_NAME)
 
 
 def test_l1_a_newcomer_asks_on_as_long_as_that_is_worth_it() -> None:

@@ -10,7 +10,8 @@ from gossip.core.members import PeerRecord
 from tests.support.core import ME, Subject, kinds, sent
 from tests.support.crowd import crowd, filled, linked, listing, record
 from tests.support.frames import WALL, Frame, endpoint, exchange, heartbeat
-from tests.support.news import kept, news, told
+from tests.support.frames import names as discovery
+from tests.support.news import kept, named, news, out_of_reach, told
 
 MOVED = "ws://elsewhere.example:3001/ws"
 
@@ -241,3 +242,136 @@ def test_k3_a_plain_peer_hands_us_no_life() -> None:
     frame = exchange("p", "members", peers=[record(ME, incarnation=WALL + 5, gossipEndpoint=MOVED)])
     assert kept(subject.receive(1, frame) + subject.wait(2.0)) == []
     assert "members" not in kinds(subject.wait(1.0))
+
+
+# Who vouches for whom
+
+
+@pytest.mark.parametrize(("life", "holders"), [(WALL, ("a",)), (WALL + 1, ())])
+def test_m8_in_another_life_a_member_holds_none_of_its_links(
+    life: int, holders: tuple[str, ...]
+) -> None:
+    subject = out_of_reach()
+    subject.joined(2, "a", incarnation=WALL + 1, life=life)
+    assert holders_of(subject, "n") == holders
+
+
+def test_m8_a_life_that_a_member_takes_while_it_runs_ends_no_link_of_it() -> None:
+    subject = out_of_reach()
+    subject.receive(1, heartbeat("a", incarnation=WALL + 5, life=WALL + 5))
+    assert holders_of(subject, "n") == ("a",)
+
+
+def test_m8_who_names_another_life_of_a_member_vouches_for_it() -> None:
+    subject = out_of_reach()
+    subject.joined(2, "b")
+    subject.receive(1, news("a", ["n", WALL + 5, "alive"]))
+    subject.receive(2, named("b", "n", incarnation=WALL + 5))
+    assert holders_of(subject, "n") == ("a", "b")
+
+
+def test_l1_that_a_member_lives_is_no_word_for_it() -> None:
+    subject = crowd(30)
+    listing(subject, 2, "b", "m1")
+    subject.receive(1, news("a", ["m1", WALL + 1, "alive"]))
+    assert holders_of(subject, "m1") == ("a", "b")
+    assert subject.node._context.members._alone_on_word["a"] == 29
+
+
+def test_l1_whom_we_have_met_in_a_crowd_needs_no_word() -> None:
+    subject = filled(3)
+    subject.lose(10)
+    listing(subject, 1, "a", "m0")
+    assert holders_of(subject, "m0") == ()
+
+
+def holders_of(subject: Subject, node_id: str) -> tuple[str, ...]:
+    member = subject.node._context.members.get(node_id)
+    assert member is not None
+    return member.holders
+
+
+# Where all link to all
+
+
+def test_l1_in_a_mesh_nobody_is_named_in_another_life() -> None:
+    subject = linked("a", "b")
+    subject.wait(1.0)
+    effects = subject.joined(3, "a", incarnation=WALL + 5)
+    effects += subject.receive(3, heartbeat("a", incarnation=WALL + 9, life=WALL + 9))
+    assert names(effects + subject.wait(1.0), 2) == []
+
+
+def test_l1_a_newcomer_whose_address_was_known_is_named_in_a_crowd() -> None:
+    subject = crowd(30)
+    subject.plain(5, "p")
+    subject.receive(5, discovery("p", ["new"]))
+    subject.wait(1.0)
+    effects = subject.joined(50, "new") + subject.wait(0.1)
+    assert [peer["id"] for peer in names(effects, 1)] == ["new"]
+
+
+def test_l1_a_plain_peer_that_moved_is_named_in_a_crowd() -> None:
+    subject = crowd(30)
+    subject.plain(5, "p")
+    subject.wait(1.0)
+    effects = subject.plain(6, "p") + subject.wait(0.1)
+    assert names(effects, 1) == []
+    effects = subject.plain(7, "p", gossipEndpoint=MOVED) + subject.wait(0.1)
+    assert [peer["gossipEndpoint"] for peer in names(effects, 1)] == [MOVED]
+
+
+# Of two lives of a member which counts
+
+
+def test_m1_a_refutation_hides_no_later_life() -> None:
+    subject = linked("a")
+    subject.receive(1, heartbeat("a", incarnation=WALL + 9, life=WALL))
+    subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    found = known(subject, "a")
+    assert (found.gossip_endpoint, found.life, found.incarnation) == (MOVED, WALL + 5, WALL + 9)
+
+
+def test_m1_an_earlier_life_counts_no_more_however_often_it_joins() -> None:
+    subject = linked("a")
+    subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    for link in 3, 4:
+        subject.joined(link, "a")
+        assert known(subject, "a").gossip_endpoint == MOVED
+
+
+@pytest.mark.parametrize(("address", "stays"), [(endpoint("m1"), True), (MOVED, False)])
+def test_l1_who_was_out_of_reach_may_be_within_it_elsewhere(address: str, *, stays: bool) -> None:
+    subject = crowd(30)
+    member = subject.node._context.members.get("m1")
+    assert member is not None
+    member.out_of_reach = True
+    listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=address)
+    assert member.out_of_reach == stays
+
+
+def test_k3_who_speaks_after_another_had_its_id_is_handed_what_that_one_said() -> None:
+    subject = linked("a")
+    subject.joined(2, "a", incarnation=WALL + 1, gossipEndpoint=MOVED)
+    subject.lose(2)
+    subject.wait(1.0)
+    effects = subject.receive(1, heartbeat("a", incarnation=WALL)) + subject.wait(0.1)
+    assert [peer["gossipEndpoint"] for peer in names(effects, 1)] == [MOVED]
+
+
+def test_k3_a_plain_peer_with_the_id_of_one_of_ours_is_handed_nothing() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    subject.plain(5, "m1")
+    assert names(subject.wait(1.0), 5) == []
+
+
+def test_w3_nothing_is_handed_over_before_our_own_join() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    link = subject.node._context.links.best()[1]
+    link.introduced = False
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    assert names(subject.wait(1.0), 2) == []
+    link.introduced = True
+    assert [peer["gossipEndpoint"] for peer in names(subject.wait(1.0), 2)] == [MOVED]

@@ -410,16 +410,31 @@ def test_l1_no_newcomer_takes_a_link_that_we_want_or_dialed() -> None:
     assert given_up == [1, 300, 301, 302]
 
 
-def test_l1_no_newcomer_takes_a_link_that_we_dialed() -> None:
-    subject = crowd(count=40)
-    while not all(link.dialed for link in subject.node._context.links):
-        for link in subject.node._context.links:
-            if not link.dialed:
-                subject.lose(link.id)
-        for number, url in enumerate(dials(subject.wait(1.5)), len(subject.open) + 100):
-            subject.reach(number, url)
-            subject.receive(number, join(url.removeprefix("ws://").split(".")[0]))
-    assert subject.node._overlay._spare(before=subject.monotonic) is None
+def test_l1_no_newcomer_takes_a_link_that_we_dialed(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = crowd(limits=Limits(links=4))
+    for link, url in enumerate(dials(subject.wait(1.5))[:2], 100):
+        subject.reach(link, url)
+        subject.receive(link, join(url.removeprefix("ws://").split(".")[0]))
+    monkeypatch.setattr("gossip.core.overlay.degree", lambda _: 0)
+    subject.wait(1.5)
+    given_up = [link for number in range(3) for link in closed(subject.accept(200 + number))]
+    assert given_up[:2] == [1, 2]
+    assert {100, 101} < subject.open
+
+
+def test_l1_in_a_mesh_nobody_has_a_link_to_spare() -> None:
+    subject = linked(*"abcdefgh", limits=Limits(links=8))
+    subject.wait(1.5)
+    assert closed(subject.accept(100)) == {100: CloseCode.OVER_RATE}
+
+
+def test_m8_who_names_too_many_that_cannot_be_dialed_may_name_others() -> None:
+    subject = crowd(30)
+    listing(subject, 1, "a", *(f"x{number}" for number in range(100)), "last")
+    hidden = [record(f"h{number}", gossipEndpoint=None) for number in range(101)]
+    subject.receive(2, exchange("b", "members", peers=[*hidden, record("last")]))
+    assert {"h99", "last"} < set(subject.statuses())
+    assert "h100" not in subject.statuses()
 
 
 @pytest.mark.parametrize("hidden_first", [True, False])

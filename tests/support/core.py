@@ -164,9 +164,9 @@ class Subject:
         """Accept an extended peer that introduces itself."""
         return [*self.accept(link), *self.receive(link, join(node_id, **changes))]
 
-    def plain(self, link: int, node_id: str) -> list[Effect]:
+    def plain(self, link: int, node_id: str, **changes: Any) -> list[Effect]:
         """Accept a plain peer that introduces itself."""
-        return [*self.accept(link), *self.receive(link, plain_join(node_id))]
+        return [*self.accept(link), *self.receive(link, plain_join(node_id, **changes))]
 
     # Writes
 

@@ -96,6 +96,11 @@ class Context:
         """Whether a timer that fired was not replaced meanwhile."""
         return self._generations.get(name) == generation
 
+    @property
+    def latest_refutable(self) -> int:
+        """The latest incarnation of others that counts so that they can refute it (M1)."""
+        return self.now.wall + round(self.config.max_clock_skew * 500)
+
     def is_interval_since(self, last: float | None) -> bool:
         """Whether about an interval passed since: rounds come early by what latency differs."""
         return last is None or self.now.monotonic - last >= self.config.interval * 0.9

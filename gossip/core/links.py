@@ -37,8 +37,8 @@ class Link(msgspec.Struct, kw_only=True):
     """What the peer said in its `join`; it may have taken a later one since (M1)."""
     own_incarnation: int = 0
     """What we said in ours."""
-    disputed: bool = False
-    """The peer was handed what somebody said of its id (K3); it did not take another life yet."""
+    disputed_at: float | None = None
+    """When the peer was handed what somebody said of its id (K3); None: it began a life since."""
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False

@@ -208,6 +208,8 @@ class Members:
             # Others may have told us of a later one, true or not. This it knows best.
             self._replace(member, record)
             member.loopback = loopback
+        elif record.incarnation > member.record.incarnation:
+            self.renew(member, record.incarnation)
         member.out_of_reach = False
         self.hold(member, (), met=max(record.life, member.met or 0))
         self.revive(member, now, wall)

@@ -10,6 +10,8 @@ once: nobody else can, so it ends the suspicion wherever it is heard.
     no more than `suspect`, so that every death has its refutation.
 """
 
+from math import inf
+
 import msgspec
 
 from gossip.core.context import Context
@@ -20,6 +22,13 @@ from gossip.core.messages import NewsItem, Standing
 from gossip.core.probes import Probes
 from gossip.core.roster import Roster
 from gossip.core.rumors import Rumors
+
+LIFE_AGAIN = 1.0
+"""Seconds from a life that we began because of another of our id to the next; doubled each time."""
+LIFE_AGAIN_MAX = 60.0
+"""Seconds; the longest such wait."""
+LIFE_FORGOTTEN = 300.0
+"""Seconds without another of our id, after which the first wait counts again."""
 
 
 class News:
@@ -40,6 +49,11 @@ class News:
         self._keeping = False
         """The store has our next incarnation and did not answer yet."""
         self._refuted_at: float | None = None
+        self._begins_life = False
+        """Our next incarnation is a life."""
+        self._life_due = -inf
+        """Monotonic seconds: no life begins before, whoever says what of our id."""
+        self._life_wait = 0.0
 
     # Of others
 
@@ -64,8 +78,9 @@ class News:
 
     def _latest(self, standing: Standing) -> float:
         """The greatest incarnation believed: half of the skew is left for a refutation (M1)."""
-        part = 1.0 if standing is Standing.ALIVE else 0.5
-        return self._context.now.wall + part * self._config.max_clock_skew * 1000
+        if standing is Standing.ALIVE:
+            return self._context.now.wall + self._config.max_clock_skew * 1000
+        return self._context.latest_refutable
 
     def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
         member = self._members.get(node_id)
@@ -97,9 +112,14 @@ class News:
 
         Without an endpoint, it can be reached through those only who hold a link to it (M8).
         """
+        member = self._members.get(record.node_id)
+        known = PeerRecord(node_id=record.node_id) if member is None else member.record
         # What is passed on must be such that the member can refute it, if somebody made it up.
-        standing = Standing.ALIVE if record.gossip_endpoint is None else Standing.SUSPECT
-        if record.incarnation > max(self._latest(standing), self._known(record.node_id)):
+        hidden = record.gossip_endpoint is None and known.gossip_endpoint is None
+        latest = self._latest(Standing.ALIVE if hidden else Standing.SUSPECT)
+        if record.incarnation > max(latest, self._known(record.node_id)) or (
+            record.life > max(latest, known.life)
+        ):
             self._context.refuse("incarnation")
             return False
         self._heard_alive(link, record.node_id, record.incarnation)
@@ -110,10 +130,11 @@ class News:
     def told(self, link: Link, member: Member, incarnation: int, life: int) -> None:
         """A member says on its own link which incarnation it has, and with which it began."""
         known = member.record.incarnation
+        if link.record is not None and life < link.record.life:
+            self._context.refuse("incarnation")
+            return
         if incarnation < known:
-            # We know a later one, of a life that is over or of another who used its id (K3).
-            if known <= self._latest(Standing.SUSPECT):
-                self._rumors.accuse(member.record.node_id, known)
+            self._roster.doubt(member.record.node_id, known)
         elif incarnation > self._latest(Standing.ALIVE):
             self._context.refuse("incarnation")
         elif incarnation > known or (link.record is not None and life > link.record.life):
@@ -130,11 +151,10 @@ class News:
         """
         if record.life <= self._context.me.life and not record.is_another(self._context.me):
             return
-        if record.incarnation > self._latest(Standing.SUSPECT):
+        if record.life > self._context.latest_refutable:
             self._context.refuse("incarnation")
             return
         self._another = max(self._another, record.life)
-        self._accused = max(self._accused, record.incarnation, self._context.me.incarnation)
         self.refute()
 
     def _heard_of_ourselves(self, item: NewsItem) -> None:
@@ -143,24 +163,38 @@ class News:
             self.refute()
 
     def refute(self) -> None:
-        """Take a later incarnation if somebody suspects this one; no more often than allowed."""
+        """Take a later incarnation if somebody suspects this one; no more often than allowed.
+
+        And begin a life with it where somebody else has our id.
+        """
         context, now = self._context, self._context.now
         too_soon = (
             self._refuted_at is not None
             and now.monotonic - self._refuted_at < self._config.refute_again
         )
-        if self._keeping or too_soon or self._accused < context.me.incarnation:
+        another = self._another >= context.me.life and now.monotonic >= self._life_due
+        if self._keeping or too_soon or not (another or self._accused >= context.me.incarnation):
             return
-        self._keeping = True
-        context.emit(KeepIncarnation(max(self._accused + 1, now.wall)))
+        self._keeping, self._begins_life = True, another
+        latest = max(self._accused, self._another, context.me.incarnation)
+        context.emit(KeepIncarnation(max(latest + 1, now.wall)))
 
     def kept(self, incarnation: int) -> None:
         """Our next incarnation is durable: say so (M1)."""
         context = self._context
         self._keeping = False
         self._refuted_at = context.now.monotonic
-        life = incarnation if self._another >= context.me.life else context.me.life
-        context.me = msgspec.structs.replace(context.me, incarnation=incarnation, life=life)
+        context.me = msgspec.structs.replace(context.me, incarnation=incarnation)
+        if self._begins_life:
+            context.me = msgspec.structs.replace(context.me, life=incarnation)
+            self._rest_before_another_life()
         context.stats.refutations += 1
         self._probes.were_suspected()
         self._rumors.tell_renewed()
+
+    def _rest_before_another_life(self) -> None:
+        """Each is named by everybody to everybody: two nodes of one id would do so all the time."""
+        now = self._context.now.monotonic
+        quiet = now - self._life_due >= LIFE_FORGOTTEN
+        self._life_wait = LIFE_AGAIN if quiet else min(2 * self._life_wait, LIFE_AGAIN_MAX)
+        self._life_due = now + self._life_wait

@@ -14,6 +14,10 @@ from gossip.core.members import Member, PeerRecord, Status
 from gossip.core.messages import NewsItem, Standing
 from gossip.core.rumors import Rumors
 
+DISPUTED_AGAIN = 30.0
+"""Seconds until a member is handed again what others say of its id. A guess: it may have refused
+that for a while, since its clock is behind ours."""
+
 _RANKS = {Status.ACTIVE: 0, Status.SUSPECTED: 1, Status.INACTIVE: 2}
 """Of two items of news of one incarnation the greater wins (M1)."""
 
@@ -57,8 +61,8 @@ class Roster:
             self.word_gone(record.node_id)
         known_as = buried if before is None else before.incarnation
         self._tell_returned(member, known_as, status)
-        if record.extended and known_as is not None and record.incarnation < known_as:
-            self._rumors.accuse(record.node_id, known_as)
+        if record.extended and record.incarnation < (known_as or 0):
+            self.doubt(record.node_id, known_as or 0)
         if record.extended and before is not None:
             self.dispute(link, record, before)
         return True
@@ -67,11 +71,23 @@ class Roster:
         """Hand to the member of a link what is told of its id, if that is not what it said (K3).
 
         Somebody told of a later life and was wrong, or another node uses this very one. It is
-        handed over once, until the member says that it has another life.
+        handed over again after a while if the member does not begin another life.
         """
-        if not link.disputed and (told.life > said.life or told.is_another(said)):
-            link.disputed = True
+        now, last = self._context.now.monotonic, link.disputed_at
+        its_own = told.life <= said.life and not told.is_another(said)
+        if its_own or told.life > self._context.latest_refutable:
+            return
+        if last is None or now - last >= DISPUTED_AGAIN:
+            link.disputed_at = now
             self._rumors.dispute(link, told)
+
+    def doubt(self, node_id: str, incarnation: int) -> None:
+        """Let a member refute a later incarnation than it says it has.
+
+        That is of a life that is over, or of another who used its id (K3).
+        """
+        if incarnation <= self._context.latest_refutable:
+            self._rumors.accuse(node_id, incarnation)
 
     def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
         """Tell others of a later life; let this one refute what they were told of it."""
@@ -145,7 +161,7 @@ class Roster:
         said = link.record or before
         link.record = msgspec.structs.replace(said, incarnation=incarnation, life=life)
         if life > said.life:
-            link.disputed = False
+            link.disputed_at = None
             if self._members.crowded:
                 # Others know the incarnation from news, and perhaps not whose it is.
                 self._rumors.name(said.node_id, said.node_id)

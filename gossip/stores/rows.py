@@ -29,8 +29,11 @@ ENTRY_COLUMNS = (
     "entry_hash",
 )
 
-PEER_COLUMNS = PeerRecord.__struct_fields__
-"""The columns of `PeerRow` are named as the fields of the record."""
+PEER_COLUMNS = tuple(name for name in PeerRecord.__struct_fields__ if name != "life")
+"""The columns of `PeerRow` are named as the fields of the record.
+
+A stored member is an address to dial: which life it is in, it says itself.
+"""
 
 VALUE_HASH_BYTES = 32
 
@@ -89,7 +92,7 @@ def delete_tombstones(alias: str, tombstones: Iterable[Entry]) -> None:
 def upsert_peers(alias: str, peers: Iterable[PeerRecord]) -> None:
     """Store these members in place of what was known of them."""
     PeerRow.objects.using(alias).bulk_create(
-        [PeerRow(**msgspec.structs.asdict(peer)) for peer in peers],
+        [PeerRow(**{name: getattr(peer, name) for name in PEER_COLUMNS}) for peer in peers],
         update_conflicts=True,
         unique_fields=["node_id"],
         update_fields=[name for name in PEER_COLUMNS if name != "node_id"],

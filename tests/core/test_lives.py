@@ -7,6 +7,7 @@ import pytest
 from gossip.core.effects import Effect
 from gossip.core.events import IncarnationKept
 from gossip.core.members import PeerRecord
+from gossip.core.roster import DISPUTED_AGAIN
 from tests.support.core import ME, Subject, kinds, sent
 from tests.support.crowd import crowd, filled, linked, listing, record
 from tests.support.frames import WALL, Frame, endpoint, exchange, heartbeat
@@ -132,6 +133,62 @@ def test_k3_what_a_member_said_itself_is_not_handed_to_it(said: dict[str, Any]) 
     assert disputed(said) == []
 
 
+def test_k3_who_goes_on_as_if_nothing_was_said_is_told_again() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    assert len(names(subject.wait(1.0), 2)) == 1
+    subject.hear(int(DISPUTED_AGAIN), a=1, b=2)
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    assert [peer["id"] for peer in names(subject.wait(0.1), 2)] == ["b"]
+
+
+def test_k3_what_nobody_could_refute_yet_is_handed_over_when_it_can_be() -> None:
+    subject = linked("a")
+    half = round(subject.config.max_clock_skew * 500)
+    subject.joined(2, "a", incarnation=WALL + half + 50_000, gossipEndpoint=MOVED)
+    subject.lose(2)
+    handed = [*names(subject.receive(1, heartbeat("a", incarnation=WALL)), 1)]
+    assert names(subject.hear(40, a=1), 1) == handed == []
+    effects = subject.hear(20, a=1) + subject.receive(1, heartbeat("a", incarnation=WALL))
+    handed = names(effects + subject.wait(0.1), 1)
+    assert [peer["gossipEndpoint"] for peer in handed] == [MOVED]
+
+
+def test_m1_an_earlier_life_has_its_incarnation_though_its_record_does_not_count() -> None:
+    subject = linked("a")
+    subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    subject.lose(2)
+    subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL))
+    found = known(subject, "a")
+    assert (found.incarnation, found.life, found.gossip_endpoint) == (WALL + 6, WALL + 5, MOVED)
+
+
+def test_m1_no_life_ends_in_an_earlier_one() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    for number in range(5):
+        subject.receive(1, heartbeat("a", incarnation=WALL + 10 + number, life=WALL + 10))
+        subject.receive(1, heartbeat("a", incarnation=WALL + 10 + number, life=WALL + number))
+    assert [peer["id"] for peer in names(subject.wait(1.0), 2)] == ["a"]
+    assert subject.refused["incarnation"] == 5
+
+
+@pytest.mark.parametrize("address", [MOVED, None])
+@pytest.mark.parametrize(("beyond", "counts"), [(0, True), (1, False)])
+def test_m1_no_record_counts_that_its_member_could_not_refute(
+    address: str | None, beyond: int, *, counts: bool
+) -> None:
+    subject = crowd(30)
+    half = round(subject.config.max_clock_skew * 500)
+    # The number may be further ahead, since only the member itself says that it lives.
+    subject.receive(1, news("a", ["m1", subject.wall + half + 5_000, "alive"]))
+    lives = {"incarnation": subject.wall + half + 5_000, "life": subject.wall + half + beyond}
+    listing(subject, 2, "b", "m1", gossipEndpoint=address, **lives)
+    assert (known(subject, "m1").life != WALL) == counts
+
+
 def test_k3_another_life_of_its_own_may_be_disputed_again() -> None:
     subject = crowd(30)
     subject.wait(1.0)
@@ -183,9 +240,9 @@ def accused(*said: dict[str, Any], also: list[Frame] | None = None) -> Subject:
 
 def test_k3_who_is_named_in_a_life_that_is_not_its_own_takes_a_later_one() -> None:
     subject = accused({"incarnation": WALL + 500_000, "life": WALL + 400_000})
-    assert me(subject).incarnation == me(subject).life == WALL + 500_001
+    assert me(subject).incarnation == me(subject).life == WALL + 400_001
     [beat] = [frame for frame in sent(subject.wait(0.1), 1) if "incarnation" in frame["data"]]
-    assert beat["data"]["incarnation"] == WALL + 500_001
+    assert beat["data"]["incarnation"] == WALL + 400_001
 
 
 def test_k3_a_life_is_taken_beyond_all_that_we_said_and_heard() -> None:
@@ -196,6 +253,35 @@ def test_k3_a_life_is_taken_beyond_all_that_we_said_and_heard() -> None:
     stale = exchange("a", "members", peers=[record(ME, incarnation=first + 5)])
     subject = accused({"incarnation": WALL + 700, "life": WALL + 700}, also=[suspicion, stale])
     assert me(subject).incarnation == me(subject).life > first + 90_000
+
+
+def test_k3_two_nodes_of_one_id_begin_lives_less_and_less_often() -> None:
+    subject = linked("a")
+    lives = [me(subject).life]
+
+    def argue(seconds: int) -> int:
+        began = len(lives)
+        for _ in range(seconds):
+            said = record(ME, incarnation=lives[-1] + 1, gossipEndpoint=MOVED)
+            effects = subject.receive(1, exchange("a", "members", peers=[said])) + subject.wait(1.0)
+            for incarnation in kept(effects):
+                subject.handle(IncarnationKept(incarnation))
+            if me(subject).life != lives[-1]:
+                lives.append(me(subject).life)
+        return len(lives) - began
+
+    assert argue(10) in (3, 4)
+    assert argue(600) in range(12, 18)
+    # A suspicion is refuted as soon as ever, in the same life.
+    suspicion = news("a", [ME, me(subject).incarnation, "suspect"])
+    [incarnation] = kept(subject.receive(1, suspicion) + subject.wait(2.0))
+    subject.handle(IncarnationKept(incarnation))
+    assert (me(subject).incarnation, me(subject).life) == (incarnation, lives[-1])
+    for incarnation in kept(subject.hear(60, a=1)):
+        subject.handle(IncarnationKept(incarnation))
+        lives.append(incarnation)
+    subject.hear(400, a=1)
+    assert argue(10) in (3, 4), "it was quiet for a while"
 
 
 def test_k3_who_is_in_our_life_at_another_address_is_another() -> None:

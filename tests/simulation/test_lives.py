@@ -1,0 +1,105 @@
+"""Who begins a life elsewhere is known there, and who lies of one is found out (M1, M2, L1)."""
+
+import json
+
+import msgspec
+import pytest
+
+from gossip.core.events import FrameReceived
+from gossip.core.node import Node
+from gossip.sim.cluster import Cluster, url_of
+from gossip.sim.conditions import Conditions
+from tests.support.crowd import record
+from tests.support.frames import exchange
+
+CALM = Conditions(latency=0.02, jitter=0.01)
+SIZE = 40
+MOVED = tuple(f"n{number:03}" for number in range(5, 17))
+
+
+def formed(seed: int) -> Cluster:
+    cluster = Cluster(seed, SIZE, conditions=CALM, bootstraps=2)
+    cluster.start(apart=0.05)
+    cluster.wait_for(cluster.complete, within=20, every=0.5)
+    cluster.run(20)
+    return cluster
+
+
+def move(cluster: Cluster, name: str) -> None:
+    """Let this node run on at another address; nobody answers at the old one."""
+    host, network = cluster.hosts[name], cluster.world.network
+    cluster.kill(name)
+    del network._names[url_of(name)]
+    network.register(moved_url(name), name)
+    host.config = msgspec.structs.replace(host.config, gossip_endpoint=moved_url(name))
+    cluster.restart(name)
+
+
+def moved_url(name: str) -> str:
+    return f"ws://{name}.moved.example:3000/ws"
+
+
+def wrong(cluster: Cluster, names: tuple[str, ...]) -> set[tuple[str, str]]:
+    """Who lists whom of these at another address than it has, or not at all."""
+    return {
+        (host.name, name)
+        for host in cluster.up
+        for name in names
+        if name != host.name
+        and cluster.hosts[name].config.gossip_endpoint
+        not in [
+            view.record.gossip_endpoint
+            for view in host.node.members()
+            if view.record.node_id == name
+        ]
+    }
+
+
+def roots(cluster: Cluster) -> int:
+    """How many different tables of members there are."""
+    contexts = [node_of(cluster, host.name)._context for host in cluster.up]
+    return len({context.members.root(context.me) for context in contexts})
+
+
+def node_of(cluster: Cluster, name: str) -> Node:
+    node = cluster.hosts[name].node
+    assert isinstance(node, Node)
+    return node
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_m1_who_moves_while_others_are_cut_off_is_known_there_after_healing(seed: int) -> None:
+    cluster = formed(seed)
+    cluster.partition(list(cluster.hosts)[-SIZE // 5 :])
+    for name in MOVED:
+        move(cluster, name)
+        cluster.run(0.3)
+    cluster.run(20)
+    cluster.heal()
+    cluster.wait_for(lambda: not wrong(cluster, MOVED), within=30, every=1.0)
+    cluster.wait_for(lambda: roots(cluster) == 1, within=30, every=1.0)
+    cluster.run(60)
+    assert wrong(cluster, MOVED) == set(), "nor is an old address believed again"
+
+
+@pytest.mark.parametrize("ahead", [0, 3_600_000], ids=["its incarnation", "a later one"])
+def test_m2_an_address_that_somebody_made_up_lasts_no_longer_than_it_takes_to_refute(
+    ahead: int,
+) -> None:
+    cluster = formed(1)
+    victim, liar = "n020", "n007"
+    cluster.kill(victim)
+    cluster.run(2)
+    cluster.restart(victim)
+    cluster.run(20)
+    life = node_of(cluster, victim)._context.me.life
+    said = record(victim, incarnation=life + ahead, gossipEndpoint="ws://evil.example:3000/ws")
+    frame = json.dumps(exchange(liar, "members", peers=[said])).encode()
+    for host in cluster.up:
+        for link in node_of(cluster, host.name)._context.links.best():
+            if link.peer == liar and host.process is not None:
+                host.process.feed(FrameReceived(link.id, frame))
+    believed = len(wrong(cluster, (victim,)))
+    assert (believed > 0) == (ahead > 0), "of the life that it said itself nobody is told another"
+    cluster.wait_for(lambda: not wrong(cluster, (victim,)), within=10, every=0.5)
+    assert (node_of(cluster, victim)._context.me.life > life) == (ahead > 0)

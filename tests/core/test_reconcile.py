@@ -9,11 +9,18 @@ from gossip.core.config import Limits
 from gossip.core.effects import Send
 from gossip.core.entries import Entry
 from gossip.core.events import LinkBlocked, LinkId
-from gossip.core.members import PeerRecord
 from gossip.core.roots import Root
 from gossip.core.state import StateMap
 from tests.support.core import ME, Subject, kinds, pushed, sent, stored
-from tests.support.frames import WALL, Frame, exchange, heartbeat, join, message, page, root
+from tests.support.frames import (
+    Frame,
+    exchange,
+    heartbeat,
+    join,
+    member_root,
+    page,
+    root,
+)
 
 ENTRIES = tuple(Entry(key, 1, b"1") for key in ("a", "b", "c", "d", "e"))
 
@@ -24,12 +31,6 @@ def root_of(*entries: Entry) -> Frame:
         state.merge(entry)
     n, total, _ = state.root()
     return root(n, total)
-
-
-def member_root(*peers: str) -> Frame:
-    """The root of the member table of a node linked to these peers."""
-    records = [PeerRecord(node_id=node_id, incarnation=WALL, life=WALL) for node_id in (ME, *peers)]
-    return root(len(records), sum(record.hash for record in records))
 
 
 def pulling(**changes: Any) -> Subject:
@@ -63,7 +64,7 @@ def test_a1_equal_roots_end_it() -> None:
     subject = Subject()
     subject.hold(*ENTRIES)
     subject.joined(1, "a")
-    same: dict[str, Any] = {"root": root_of(*ENTRIES), "mroot": member_root("a")}
+    same: dict[str, Any] = {"root": root_of(*ENTRIES), "mroot": member_root(ME, "a")}
     for frame in (join("a", **same), heartbeat("a", **same), exchange("a", "root", **same)):
         assert sent(subject.receive(1, frame)) == []
 
@@ -304,36 +305,6 @@ def test_a1_two_nodes_that_differ_end_equal() -> None:
     assert len(list(ours.node.entries())) == len(ENTRIES)
 
 
-# Members
-
-
-def test_m5_where_members_differ_one_peer_is_asked_an_interval() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    [asked] = sent(subject.receive(1, exchange("a", "root", mroot=root(5))), 1)
-    assert asked["data"] == {"x": "members"}
-    assert sent(subject.receive(2, exchange("b", "root", mroot=root(5)))) == []
-    subject.wait(5.0)
-    assert sent(subject.receive(2, heartbeat("b", mroot=root(5)))) == []
-    assert kinds(subject.receive(2, exchange("b", "root", mroot=root(5))), 2) == ["members"]
-
-
-def test_m5_where_members_are_the_same_nobody_is_asked() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    assert sent(subject.receive(1, exchange("a", "root", mroot=member_root("a")))) == []
-
-
-def test_m2_only_active_members_are_named() -> None:
-    subject = Subject()
-    for link, peer in ((1, "a"), (2, "b"), (3, "c")):
-        subject.joined(link, peer)
-    subject.receive(2, message("leave", "b", {"reason": "x"}, 1))
-    [answer] = sent(subject.receive(1, exchange("a", "members")), 1)
-    assert [peer["id"] for peer in answer["data"]["peers"]] == ["c"]
-
-
 def test_a1_a_large_state_is_hashed_in_slices() -> None:
     subject = Subject()
     many = [Entry(f"{number:05}", 1, b"1") for number in range(5_000)]
@@ -344,29 +315,6 @@ def test_a1_a_large_state_is_hashed_in_slices() -> None:
     assert Root(5_000, int(answer["data"]["root"]["sum"], 16)) == Root(
         5_000, sum(entry.hash for entry in many)
     )
-
-
-# Naming members
-
-
-def test_m5_a_peer_that_asks_again_at_once_is_not_answered() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    assert kinds(subject.receive(1, exchange("a", "members")), 1) == ["members"]
-    assert sent(subject.receive(1, exchange("a", "members"))) == []
-    assert subject.refused["names-too-soon"] == 1
-    subject.wait(5.0)
-    assert kinds(subject.receive(1, exchange("a", "members")), 1) == ["members"]
-
-
-def test_s5_a_blocked_peer_is_told_no_names() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.step(LinkBlocked(LinkId(1)))
-    assert sent(subject.receive(1, exchange("a", "members"))) == []
-    assert subject.refused["names-blocked"] == 1
 
 
 def test_a2_a_state_without_end_makes_room_for_others() -> None:

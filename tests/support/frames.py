@@ -7,6 +7,7 @@ from typing import Any
 
 from gossip.core.encoding import encode_entry
 from gossip.core.entries import Entry
+from gossip.core.members import PeerRecord
 
 WALL = 1_795_327_401_824
 """Milliseconds: what the wall clock shows when a test begins."""
@@ -92,3 +93,9 @@ def wire(entry: Entry) -> Frame:
 
 def root(number: int, total: int = 1) -> Frame:
     return {"n": number, "sum": f"{total:x}"}
+
+
+def member_root(*node_ids: str) -> Frame:
+    """The root of a table of these members, its own node included."""
+    records = [PeerRecord(node_id=node_id, incarnation=WALL, life=WALL) for node_id in node_ids]
+    return root(len(records), sum(record.hash for record in records))

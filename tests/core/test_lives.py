@@ -10,11 +10,9 @@ from gossip.core.members import PeerRecord
 from gossip.core.roster import DISPUTED_AGAIN
 from tests.support.core import ME, Subject, kinds, sent
 from tests.support.crowd import crowd, filled, linked, listing, record
-from tests.support.frames import WALL, Frame, endpoint, exchange, heartbeat
+from tests.support.frames import MOVED, WALL, Frame, endpoint, exchange, heartbeat
 from tests.support.frames import names as discovery
 from tests.support.news import kept, named, news, out_of_reach, told
-
-MOVED = "ws://elsewhere.example:3001/ws"
 
 
 def known(subject: Subject, node_id: str) -> PeerRecord:

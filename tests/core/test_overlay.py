@@ -12,10 +12,8 @@ from gossip.core.naming import FEW
 from gossip.core.overlay import SLACK
 from tests.support.core import Subject, closed, dials, kinds, notices, pushed, remembered, sent
 from tests.support.crowd import ENOUGH, crowd, filled, linked, listing, record
-from tests.support.frames import WALL, endpoint, exchange, heartbeat, join, message, sync
+from tests.support.frames import MOVED, WALL, endpoint, exchange, heartbeat, join, message, sync
 from tests.support.news import named, news
-
-MOVED = "ws://elsewhere.example:3001/ws"
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ def endpoint(node_id: str) -> str:
     return f"ws://{node_id}.example:3001/ws"
 
 
+MOVED = "ws://elsewhere.example:3001/ws"
+"""Where a peer is dialed that has another address than it had."""
+
+
 def join(node_id: str, *, ttl: object = 0, **changes: Any) -> Frame:
     """The `join` of an extended peer (W3)."""
     data = {

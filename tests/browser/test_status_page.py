@@ -181,6 +181,49 @@ def test_pages_and_prefixes(cluster: Cluster, visit: Open) -> None:
         assert not scripted or visited.stayed()
 
 
+def held(page: Page, place: str) -> Callable[[Callable[[Route], None]], None]:
+    """Hold back what the page asks for there; return what answers it, and holds no more."""
+    pending: list[Route] = []
+
+    def hold(route: Route) -> None:
+        pending.append(route)
+
+    def answer(how: Callable[[Route], None]) -> None:
+        for route in pending:
+            how(route)
+        page.unroute(place, hold)
+
+    page.route(place, hold)
+    return answer
+
+
+def test_a_click_before_the_first_answer_is_not_lost(cluster: Cluster, visit: Open) -> None:
+    for number in range(30):
+        cluster.nodes[0].client.set(f"click/{number:02}", number)
+    visited = visit()
+    answer = held(visited.page, "**/gossip/data?*")
+    page = visited.open("?prefix=click/")
+    keys = page.locator("#entries [data-slot=key]")
+    expect(keys).to_have_text([f"click/{number:02}" for number in range(25)])
+    with page.expect_request(lambda request: "after=click%2F24" in request.url):
+        page.locator("#data-behind").click()
+    # The page that is left is heard of late, and then the one that is wanted.
+    answer(lambda route: route.continue_())
+    expect(keys).to_have_text([f"click/{number:02}" for number in range(25, 30)])
+
+
+def test_members_are_not_forgotten_before_the_first_answer(visit: Open) -> None:
+    visited = visit()
+    answer = held(visited.page, "**/gossip/peers*")
+    page = visited.open()
+    rows = page.locator("#members tr")
+    expect(rows).to_have_count(2)
+    page.get_by_label("Id or address").fill("nobody")
+    expect(rows).to_have_count(2)
+    answer(lambda route: route.fulfill(body=peers(1_000)))
+    expect(page.get_by_text("No member is like that.")).to_be_visible()
+
+
 def test_a_node_that_stops_is_said_to_and_found_again(cluster: Cluster, visit: Open) -> None:
     visited = visit()
     visited.silence_expected = True

@@ -136,7 +136,7 @@ function explain({ name }) {
 // Members
 
 const rows = Number(document.body.dataset.rows);
-let members = [];
+let members = null; // not known yet: the server's rows stand meanwhile
 let page = Number(new URLSearchParams(location.search).get("page")) || 1;
 
 function short(id) {
@@ -148,6 +148,7 @@ function link(text) {
 }
 
 function showMembers() {
+  if (!members) return;
   const [text, status] = [at("member").value.toLowerCase(), at("status").value];
   const found = members.filter((member) => (status === "all" || member.status === status)
     && [member.nodeId, member.apiEndpoint ?? "", member.gossipEndpoint ?? ""].some((place) => place.toLowerCase().includes(text)));
@@ -211,7 +212,7 @@ const refreshMembers = gently(async () => {
 // Data
 
 const asked = { prefix: at("prefix").value, after: at("data-pager").dataset.after };
-let last = null; // the last key of the page, where another follows
+let last = at("data-pager").dataset.last || null; // the last key of the page, where another follows
 
 // Keys are ordered by code point. An object of JavaScript is not: "10" would stand before "9".
 function inOrder(left, right) {
@@ -257,6 +258,7 @@ function fillEntry(entry, { name, value }, known) {
 
 function look(prefix, after) {
   Object.assign(asked, { prefix, after });
+  last = null; // not known yet: every change behind `after` may concern the page
   const query = new URLSearchParams(location.search);
   for (const [name, text] of Object.entries(asked)) {
     if (text) query.set(name, text); else query.delete(name);
@@ -444,14 +446,14 @@ function begin() {
   at("prefix").addEventListener("input", () => { clearTimeout(typing); typing = setTimeout(search, TYPING); });
   at("data-form").addEventListener("submit", (event) => { event.preventDefault(); search(); });
   at("data-first").addEventListener("click", (event) => { event.preventDefault(); look(asked.prefix, ""); });
-  at("data-behind").addEventListener("click", (event) => { event.preventDefault(); look(asked.prefix, last ?? ""); });
+  at("data-behind").addEventListener("click", (event) => { event.preventDefault(); if (last !== null) look(asked.prefix, last); });
   document.addEventListener("visibilitychange", attend);
   setInterval(() => { heard = 0; tick(); }, 1_000);
   setInterval(() => { refreshCounters(); if (rushed) refreshData(); }, POLL);
   let looks = 0;
   setInterval(() => {
     looks += 1;
-    if (!document.hidden && (members.length <= MANY || looks % 6 === 0)) refreshMembers();
+    if (!document.hidden && (!members || members.length <= MANY || looks % 6 === 0)) refreshMembers();
   }, MEMBERS);
   listen();
 }

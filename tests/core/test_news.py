@@ -4,17 +4,15 @@ import pytest
 
 from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, IncarnationKept
-from tests.support.core import ME, Subject, dials, notices, pushed, remembered, sent
+from tests.support.core import ME, Subject, dials, notices, remembered, sent
 from tests.support.frames import (
     WALL,
     endpoint,
     exchange,
     heartbeat,
     join,
-    message,
-    plain_join,
 )
-from tests.support.news import kept, named, news, out_of_reach, told, unlinked, without_buried
+from tests.support.news import kept, named, news, told, unlinked, without_buried
 
 DAY = 86_400_000
 """Milliseconds: the allowed skew."""
@@ -151,6 +149,35 @@ def test_m3_a_dial_that_fails_proves_nothing_while_a_peer_has_heard_from_it() ->
     for url in dials(subject.wait(10)):
         subject.handle(DialFailed(url, refused=False))
     assert subject.statuses() == {"a": "suspected", "b": "suspected"}
+
+
+def test_m1_a_join_of_a_later_life_ends_a_suspicion_by_news() -> None:
+    subject = unlinked()
+    subject.receive(1, news("a", ["b", WALL, "suspect"]))
+    subject.accept(4)
+    effects = subject.receive(4, join("b", incarnation=WALL + 1)) + subject.wait(0.1)
+    assert subject.statuses()["b"] == "active"
+    assert told(effects, 1) == [["b", WALL + 1, "alive"]]
+
+
+@pytest.mark.parametrize("standing", ["suspect", "dead"])
+def test_m1_what_is_listed_can_be_doubted_whatever_its_clock(standing: str) -> None:
+    subject = Subject(max_clock_skew=300.0)
+    subject.joined(1, "a")
+    ahead = WALL + 180_000
+    subject.receive(1, named("a", "n", incarnation=ahead))
+    subject.receive(1, news("a", ["n", ahead, standing]))
+    assert subject.statuses()["n"] == "suspected"
+
+
+def test_plain_peers_keep_no_incarnation_that_others_name() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    subject.lose(2)
+    peer = {"id": "p", "gossipEndpoint": endpoint("p"), "incarnation": WALL}
+    subject.receive(1, exchange("a", "members", peers=[peer]))
+    assert [v.record.incarnation for v in subject.node.members()] == [WALL, 0]
 
 
 # Of a member that we hold a link to
@@ -298,6 +325,13 @@ def test_m1_what_accuses_nobody_is_not_refuted(item: list[object]) -> None:
     assert kept(effects) == []
 
 
+def test_m1_we_refute_what_is_said_of_our_own_life_whatever_our_clock() -> None:
+    subject = Subject(max_clock_skew=300.0)
+    subject.joined(1, "a")
+    subject.skew = -400_000
+    assert kept(subject.receive(1, news("a", [ME, WALL, "suspect"]))) == [WALL + 1]
+
+
 def test_m1_refutations_are_no_more_than_one_a_second() -> None:
     subject = Subject()
     subject.joined(1, "a")
@@ -354,168 +388,6 @@ def test_m1_who_was_buried_and_returns_in_the_same_life_refutes_it() -> None:
     assert (told(effects, 1), told(effects, 3)) == ([], [["b", WALL, "suspect"]])
 
 
-# Members that nobody can dial
-
-
-def test_m8_a_member_that_nobody_can_dial_is_listed_on_the_word_of_who_is_linked_to_it() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    effects = subject.receive(1, named("a", "n"))
-    assert notices(effects) == [(NoticeKind.PEER_JOINED, "n")]
-    assert dials(effects + subject.hear(300, a=1)) == []
-    assert subject.statuses() == {"a": "active", "n": "active"}
-    assert remembered(effects) == []
-
-
-def test_m8_it_is_suspected_two_heartbeats_after_the_last_who_vouched_is_gone() -> None:
-    subject = out_of_reach()
-    subject.joined(2, "b")
-    subject.receive(2, named("b", "n"))
-    subject.lose(1)
-    subject.hear(60, b=2)
-    assert subject.statuses()["n"] == "active"
-    subject.lose(2)
-    subject.wait(19.0)
-    assert subject.statuses()["n"] == "active"
-    subject.wait(2.0)
-    assert subject.statuses()["n"] == "suspected"
-
-
-def test_m8_who_begins_a_new_life_vouches_for_nobody() -> None:
-    subject = out_of_reach()
-    subject.accept(2)
-    # The old link is still open: its end was not noticed yet.
-    effects = subject.receive(2, join("a", incarnation=WALL + 1))
-    assert [frame["data"] for frame in sent(effects, 2)][-1] == {"x": "members"}
-    subject.hear(25, a=2)
-    assert subject.statuses() == {"a": "active", "n": "suspected"}
-
-
-def test_m8_a_peer_whose_link_broke_is_asked_for_its_word_again() -> None:
-    subject = out_of_reach()
-    subject.lose(1)
-    subject.accept(2)
-    effects = subject.receive(2, join("a"))
-    assert {"x": "members"} in [frame["data"] for frame in sent(effects, 2)]
-    subject.receive(2, named("a", "n"))
-    subject.hear(60, a=2)
-    assert subject.statuses() == {"a": "active", "n": "active"}
-
-
-def test_m8_nobody_is_asked_where_all_are_in_reach() -> None:
-    subject = out_of_reach()
-    effects = subject.joined(2, "b")
-    assert {"x": "members"} not in [frame["data"] for frame in sent(effects, 2)]
-
-
-def test_m8_news_of_it_counts() -> None:
-    subject = out_of_reach()
-    subject.receive(1, news("a", ["n", WALL, "suspect"]))
-    assert subject.statuses()["n"] == "suspected"
-    subject.receive(1, news("a", ["n", WALL + 1, "alive"]))
-    assert subject.statuses()["n"] == "active"
-    subject.receive(1, news("a", ["n", WALL + 1, "left"]))
-    subject.hear(65, a=1)
-    assert subject.statuses() == {"a": "active"}
-    # Somebody slow to bury it does not bring it back; a later life does.
-    subject.receive(1, named("a", "n", incarnation=WALL + 1))
-    assert subject.statuses() == {"a": "active"}
-    subject.receive(1, named("a", "n", incarnation=WALL + 2))
-    assert subject.statuses() == {"a": "active", "n": "active"}
-
-
-def test_m8_a_later_life_may_be_one_that_nobody_can_dial() -> None:
-    subject = unlinked()
-    subject.receive(1, named("a", "b"))
-    assert subject.node.members()[1].record.gossip_endpoint == endpoint("b")
-    subject.receive(1, named("a", "b", incarnation=WALL + 1))
-    [_, member] = subject.node.members()
-    assert (member.record.gossip_endpoint, member.record.incarnation) == (None, WALL + 1)
-
-
-def test_m8_the_buried_that_is_named_in_the_same_life_may_refute_it() -> None:
-    subject = without_buried("b")
-    effects = subject.receive(1, named("a", "b")) + subject.wait(0.1)
-    assert told(effects, 1) == [["b", WALL, "dead"]]
-    assert subject.statuses() == {"a": "active"}
-
-
-def test_m8_leaving_the_address_out_does_not_bring_the_buried_back() -> None:
-    subject = without_buried("b")
-    subject.joined(3, "c")
-    for minute in range(20):
-        subject.receive(1, news("a", ["b", WALL + minute, "alive"]))
-        subject.receive(1, named("a", "b", incarnation=WALL + minute))
-        for url in dials(subject.hear(60, a=1, c=3)):
-            subject.handle(DialFailed(url, refused=True))
-        assert subject.statuses() == {"a": "active", "c": "active"}
-    # It may have begun a new life without one: two of its peers know.
-    subject.receive(3, named("c", "b", incarnation=WALL + 20))
-    assert subject.statuses() == {"a": "active", "b": "active", "c": "active"}
-
-
-def test_m8_who_holds_a_link_to_it_names_it_to_extended_peers_alone() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.plain(2, "p")
-    subject.wait(0.1)
-    effects = subject.joined(3, "n", gossipEndpoint=None) + subject.wait(0.1)
-    [frame] = [frame for frame in sent(effects, 1) if frame["type"] == "sync"]
-    assert [(peer["id"], "gossipEndpoint" in peer) for peer in frame["data"]["peers"]] == [
-        ("n", False)
-    ]
-    assert [frame for frame in sent(effects, 2) if frame["type"] == "join"] == []
-
-
-def test_m8_hearsay_alone_is_not_passed_on_as_such() -> None:
-    subject = out_of_reach()
-    subject.joined(2, "b")
-    effects = subject.receive(2, exchange("b", "members"))
-    [frame] = [frame for frame in sent(effects, 2) if frame["type"] == "sync"]
-    assert [peer["id"] for peer in frame["data"]["peers"]] == ["a"]
-
-
-def test_m2_a_plain_peer_hears_only_of_whom_we_see_ourselves() -> None:
-    subject = unlinked()
-    subject.receive(1, named("a", "n"))
-    subject.accept(3)
-    effects = subject.receive(3, plain_join("p"))
-    [frame] = [f for f in sent(effects, 3) if f["type"] == "join" and "peers" in f["data"]]
-    assert [peer["id"] for peer in frame["data"]["peers"]] == ["a"]
-
-
-def test_m8_one_peer_lists_no_more_than_a_hundred() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.receive(1, named("a", *(f"n{number}" for number in range(101))))
-    assert len(subject.statuses()) == 1 + 100
-    assert subject.refused["members-full"] == 1
-
-
-def test_m8_a_plain_peer_lists_nobody() -> None:
-    subject = Subject()
-    subject.plain(1, "p")
-    subject.receive(1, message("join", "p", {"type": "peer_discovery", "peers": [{"id": "n"}]}))
-    assert (subject.statuses(), subject.refused["peer-record"]) == ({"p": "active"}, 1)
-
-
-def test_m8_its_own_link_takes_over() -> None:
-    subject = out_of_reach()
-    subject.joined(2, "n", gossipEndpoint=None)
-    subject.lose(2)
-    # Who vouched for it before does not count: it may have had it from us.
-    subject.hear(25, a=1)
-    assert subject.statuses() == {"a": "active", "n": "suspected"}
-
-
-def test_s1_writes_have_hops_left_where_somebody_is_out_of_reach() -> None:
-    subject = out_of_reach()
-    effects = subject.write("k", b"1")
-    assert pushed(effects, 1) == ["k"]
-    [frame] = [frame for frame in sent(effects, 1) if isinstance(frame["data"], list)]
-    assert frame["hops"] == 5
-
-
 # Malformed
 
 
@@ -547,49 +419,3 @@ def test_w8_a_ninth_item_is_not_looked_at() -> None:
     subject.receive(1, news("a", *others, ["b", WALL, "suspect"]))
     assert subject.statuses()["b"] == "active"
     assert subject.refused["news"] == 1
-
-
-def test_m1_a_join_of_a_later_life_ends_a_suspicion_by_news() -> None:
-    subject = unlinked()
-    subject.receive(1, news("a", ["b", WALL, "suspect"]))
-    subject.accept(4)
-    effects = subject.receive(4, join("b", incarnation=WALL + 1)) + subject.wait(0.1)
-    assert subject.statuses()["b"] == "active"
-    assert told(effects, 1) == [["b", WALL + 1, "alive"]]
-
-
-@pytest.mark.parametrize("standing", ["suspect", "dead"])
-def test_m1_what_is_listed_can_be_doubted_whatever_its_clock(standing: str) -> None:
-    subject = Subject(max_clock_skew=300.0)
-    subject.joined(1, "a")
-    ahead = WALL + 180_000
-    subject.receive(1, named("a", "n", incarnation=ahead))
-    subject.receive(1, news("a", ["n", ahead, standing]))
-    assert subject.statuses()["n"] == "suspected"
-
-
-def test_m1_we_refute_what_is_said_of_our_own_life_whatever_our_clock() -> None:
-    subject = Subject(max_clock_skew=300.0)
-    subject.joined(1, "a")
-    subject.skew = -400_000
-    assert kept(subject.receive(1, news("a", [ME, WALL, "suspect"]))) == [WALL + 1]
-
-
-def test_plain_peers_keep_no_incarnation_that_others_name() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.plain(2, "p")
-    subject.lose(2)
-    peer = {"id": "p", "gossipEndpoint": endpoint("p"), "incarnation": WALL}
-    subject.receive(1, exchange("a", "members", peers=[peer]))
-    assert [v.record.incarnation for v in subject.node.members()] == [WALL, 0]
-
-
-def test_m8_a_holder_lets_the_buried_refute_it() -> None:
-    subject = out_of_reach()
-    subject.receive(1, news("a", ["n", WALL, "suspect"]))
-    subject.hear(75, a=1)
-    assert subject.statuses() == {"a": "active"}
-    effects = subject.receive(1, named("a", "n")) + subject.wait(0.1)
-    assert told(effects, 1) == [["n", WALL, "dead"]]
-    assert told(subject.receive(1, named("a", "n")) + subject.wait(0.1), 1) == []

@@ -39,7 +39,10 @@ after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the way
 some hop of most: writes are late, and some come first by a way of more hops. Answers to questions \
 are late as well, so nodes that run are suspected and refute it, and each suspicion and refutation \
 is news to everybody: so what a node sends grows with their number where packets are lost; [what \
-was done about it](decisions.md#answers-have-the-time-that-they-take)."""
+was done about it](decisions.md#answers-have-the-time-that-they-take). Ten nodes list each other \
+later than a hundred then: in a mesh each dials each, so the slowest of 45 dials counts, and the \
+first packet of a connection is sent again after 1, 2 and 4 s; in a crowd the word of others is \
+enough."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),

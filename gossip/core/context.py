@@ -27,6 +27,21 @@ class CloseCode:
     ENOUGH = 4430
 
 
+class Ahead:
+    """Shares of the allowed skew by which an incarnation may be ahead of our clock (M1).
+
+    From one to the next a quarter is left for what clocks differ by: what others tell of a member
+    it can refute, and its refutation is believed.
+    """
+
+    TOLD = 0.5
+    """What a peer tells of another member: that it failed, or where it is."""
+    REFUTED = 0.75
+    """What is told of us, and we refute."""
+    SAID = 1.0
+    """What a member says of itself, and what is passed on of that as `alive`."""
+
+
 def following(due: float, period: float, now: float, periods: int = 1) -> float:
     """When a timer that was due then is due again, so many periods later, or half of one less.
 
@@ -96,10 +111,9 @@ class Context:
         """Whether a timer that fired was not replaced meanwhile."""
         return self._generations.get(name) == generation
 
-    @property
-    def latest_refutable(self) -> int:
-        """The latest incarnation of others that counts so that they can refute it (M1)."""
-        return self.now.wall + round(self.config.max_clock_skew * 500)
+    def latest(self, share: float) -> int:
+        """The incarnation that is ahead of our clock by this share of the skew (see `Ahead`)."""
+        return self.now.wall + round(self.config.max_clock_skew * 1000 * share)
 
     def is_interval_since(self, last: float | None) -> bool:
         """Whether about an interval passed since: rounds come early by what latency differs."""

@@ -39,6 +39,8 @@ class Link(msgspec.Struct, kw_only=True):
     """What we said in ours."""
     disputed_at: float | None = None
     """When the peer was handed what somebody said of its id (K3); None: it began a life since."""
+    outrun_at: float | None = None
+    """When the peer was handed a later incarnation than its own that others hold (M2)."""
     joined: bool = False
     """The peer introduced itself on this link."""
     closing: bool = False

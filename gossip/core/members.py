@@ -252,21 +252,51 @@ class Members:
             self.hold(member, (*others, holder)[-HOLDERS:])
         return news
 
+    def may_hide(self, record: PeerRecord, holder: str) -> bool:
+        """Whether a peer may name this member if it says that nobody can dial it.
+
+        In a crowd it takes two where we know an address: what it could be dialed by is gone then,
+        and who was made up so would hear of it from nobody (M8).
+        """
+        member = self._members.get(record.node_id)
+        if (
+            not self.crowded
+            or record.gossip_endpoint is not None
+            or member is None
+            or member.record.gossip_endpoint is None
+            or record.life <= member.record.life
+        ):
+            return True
+        if self._who_said(record, holder) is not None:
+            return True
+        self._doubt(record, holder)
+        return False
+
+    def _who_said(self, record: PeerRecord, holder: str) -> str | None:
+        """Who else said the same, and was not believed."""
+        words = self._unbelieved.get(record.node_id, {})
+        said = hash(record)
+        return next((other for other in words if other != holder and words[other] == said), None)
+
+    def _doubt(self, record: PeerRecord, holder: str) -> None:
+        """One peer's word is not enough: wait for another."""
+        words = self._unbelieved.setdefault(record.node_id, {})
+        words.pop(holder, None)
+        words[holder] = hash(record)
+        _bound(words, HOLDERS)
+        _bound(self._unbelieved, self._config.limits.members)
+
     def _words(self, record: PeerRecord, holder: str) -> tuple[str, ...]:
         """On whose word this one is to be listed whom a peer names."""
-        words = self._unbelieved.get(record.node_id, {})
-        for other, said in words.items():
-            if other != holder and said == hash(record):
-                return other, holder
+        other = self._who_said(record, holder)
+        if other is not None:
+            return other, holder
         known_otherwise = len(self._members) - self._alone_on_word.total()
         if self._alone_on_word[holder] < max(self._config.limits.vouched, known_otherwise):
             return (holder,)
         if record.gossip_endpoint is not None:
             # Without one each word is that of a link to it, and lasts as long (M8).
-            words.pop(holder, None)
-            self._unbelieved[record.node_id] = words | {holder: hash(record)}
-            _bound(self._unbelieved[record.node_id], HOLDERS)
-            _bound(self._unbelieved, self._config.limits.members)
+            self._doubt(record, holder)
         self.doubted += 1
         raise OverflowError("too many members on one peer's word")
 
@@ -322,7 +352,8 @@ class Members:
 
     def _replace(self, member: Member, record: PeerRecord) -> None:
         """It says other things of itself; of its incarnation we may have heard before."""
-        incarnation = max(record.incarnation, member.record.incarnation)
+        heard = member.record.incarnation if record.extended else 0
+        incarnation = max(record.incarnation, heard)
         self._count(member, -1)
         member.record = msgspec.structs.replace(record, incarnation=incarnation)
         self._count(member, +1)

@@ -10,7 +10,7 @@ import msgspec
 
 from gossip.core import addresses
 from gossip.core.contacts import Contacts
-from gossip.core.context import CloseCode, Context
+from gossip.core.context import Ahead, CloseCode, Context
 from gossip.core.dialing import Kind, Target
 from gossip.core.encoding import forwarded
 from gossip.core.links import Link
@@ -66,7 +66,7 @@ class Membership:
             self._forward(link, message, frame)
         elif record.node_id == self._config.node_id:
             self._context.close(link, CloseCode.OWN_ID, "own id")
-        elif record.incarnation > self._context.now.wall + self._config.max_clock_skew * 1000:
+        elif record.incarnation > self._context.latest(Ahead.SAID):
             self._refuse_future(link, record)
         else:
             if link.dialed is None and not link.joined:
@@ -128,10 +128,10 @@ class Membership:
         if record.extended:
             # Not before our own `join` is out, which counts as much as theirs.
             self._repair.with_roots(lambda _: self._settle_duplicates(record.node_id))
-            self._repair.introduced(link, roots)
             if first and self._roster.wants_word():
                 # Equal roots would tell nothing of who holds which links.
                 self._naming.ask(link)
+            self._repair.introduced(link, roots)
 
     def _answer(self, link: Link, record: PeerRecord) -> None:
         """Only the end that accepted answers, once for each connection (W4)."""

@@ -12,7 +12,6 @@ from gossip.core import exchanges
 from gossip.core.context import Context
 from gossip.core.digests import Digests
 from gossip.core.links import Link
-from gossip.core.members import Members
 from gossip.core.messages import Roots
 from gossip.core.partner import Partner
 from gossip.core.rumors import Rumors
@@ -43,7 +42,7 @@ class _AllNames:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._members: Members = context.members
+        self._members = context.members
         self._asked: Partner | None = None
         """Whom we asked last."""
         self._asked_at: float | None = None

@@ -14,7 +14,7 @@ from math import inf
 
 import msgspec
 
-from gossip.core.context import Context
+from gossip.core.context import Ahead, Context
 from gossip.core.effects import KeepIncarnation
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
@@ -60,7 +60,7 @@ class News:
     def heard(self, link: Link, items: tuple[NewsItem, ...]) -> None:
         """Items that came from a linked extended peer."""
         for item in items:
-            if item.incarnation > max(self._latest(item.standing), self._known(item.node_id)):
+            if item.incarnation > self._latest(item):
                 self._context.refuse("incarnation")
             elif item.node_id == self._config.node_id:
                 self._heard_of_ourselves(item)
@@ -69,18 +69,16 @@ class News:
             else:
                 self._heard_suspect(link, item)
 
-    def _known(self, node_id: str) -> int:
-        """The incarnation that we hold of it: to doubt that one is always admissible."""
-        if node_id == self._config.node_id:
-            return self._context.me.incarnation
-        member = self._members.get(node_id)
-        return 0 if member is None else member.record.incarnation
-
-    def _latest(self, standing: Standing) -> float:
-        """The greatest incarnation believed: half of the skew is left for a refutation (M1)."""
-        if standing is Standing.ALIVE:
-            return self._context.now.wall + self._config.max_clock_skew * 1000
-        return self._context.latest_refutable
+    def _latest(self, item: NewsItem) -> int:
+        """The latest incarnation of which this is believed (M1)."""
+        if item.standing is Standing.ALIVE:
+            return self._context.latest(Ahead.SAID)
+        if item.node_id == self._config.node_id:
+            return max(self._context.latest(Ahead.REFUTED), self._context.me.incarnation)
+        member = self._members.get(item.node_id)
+        # In what it said itself it can be doubted whatever its clock, not in what others made up.
+        said = 0 if member is None else member.met or 0
+        return max(self._context.latest(Ahead.TOLD), said)
 
     def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
         member = self._members.get(node_id)
@@ -112,33 +110,43 @@ class News:
 
         Without an endpoint, it can be reached through those only who hold a link to it (M8).
         """
+        peer = link.peer or ""
         member = self._members.get(record.node_id)
         known = PeerRecord(node_id=record.node_id) if member is None else member.record
-        # What is passed on must be such that the member can refute it, if somebody made it up.
-        hidden = record.gossip_endpoint is None and known.gossip_endpoint is None
-        latest = self._latest(Standing.ALIVE if hidden else Standing.SUSPECT)
-        if record.incarnation > max(latest, self._known(record.node_id)) or (
+        latest = self._context.latest(Ahead.TOLD)
+        if record.incarnation > max(latest, known.incarnation) or (
             record.life > max(latest, known.life)
         ):
             self._context.refuse("incarnation")
             return False
-        self._heard_alive(link, record.node_id, record.incarnation)
-        if record.gossip_endpoint is None and record.extended:
-            self._roster.vouched_for(record, link.peer or "")
+        linked = self._links.linked(record.node_id)
+        if linked:
+            self._roster.told_of_linked(record)
+        elif not self._members.may_hide(record, peer):
+            return False
+        hidden = record.gossip_endpoint is None and record.extended
+        if hidden and member is not None:
+            # First, or others were told that it lives of a life in which it had an address.
+            self._roster.vouched_for(record, peer)
+            if record.incarnation > known.incarnation and member.record.extended and not linked:
+                self._roster.refuted(member, record.incarnation, peer)
+        else:
+            self._heard_alive(link, record.node_id, record.incarnation)
+            if hidden:
+                self._roster.vouched_for(record, peer)
         return True
 
     def told(self, link: Link, member: Member, incarnation: int, life: int) -> None:
         """A member says on its own link which incarnation it has, and with which it began."""
         known = member.record.incarnation
-        if link.record is not None and life < link.record.life:
+        begun = 0 if link.record is None else link.record.life
+        if life < begun or incarnation > self._context.latest(Ahead.SAID):
             self._context.refuse("incarnation")
             return
+        if incarnation > known or life > begun:
+            self._roster.renewed(link, member, incarnation, life)
         if incarnation < known:
             self._roster.doubt(member.record.node_id, known)
-        elif incarnation > self._latest(Standing.ALIVE):
-            self._context.refuse("incarnation")
-        elif incarnation > known or (link.record is not None and life > link.record.life):
-            self._roster.renewed(link, member, incarnation, life)
         if link.record is not None:
             self._roster.dispute(link, link.record, member.record)
 
@@ -147,14 +155,16 @@ class News:
     def named_ourselves(self, record: PeerRecord) -> None:
         """A peer hands us what somebody says of our id: another who uses it, or a liar (K3).
 
-        What we say of ourselves counts again when we have a life beyond that.
+        What we say of ourselves counts again when we have an incarnation beyond that, and a life
+        if it was one.
         """
-        if record.life <= self._context.me.life and not record.is_another(self._context.me):
-            return
-        if record.life > self._context.latest_refutable:
+        me, latest = self._context.me, self._context.latest(Ahead.REFUTED)
+        if me.life < record.life <= latest or record.is_another(me):
+            self._another = max(self._another, record.life)
+        if me.incarnation < record.incarnation <= latest:
+            self._accused = max(self._accused, record.incarnation)
+        if record.incarnation > max(latest, me.incarnation):
             self._context.refuse("incarnation")
-            return
-        self._another = max(self._another, record.life)
         self.refute()
 
     def _heard_of_ourselves(self, item: NewsItem) -> None:

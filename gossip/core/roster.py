@@ -7,7 +7,7 @@ operator, the store, and the others.
 
 import msgspec
 
-from gossip.core.context import Context
+from gossip.core.context import Ahead, Context
 from gossip.core.effects import ForgetPeer, NoticeKind, StorePeer
 from gossip.core.links import Link
 from gossip.core.members import Member, PeerRecord, Status
@@ -59,13 +59,27 @@ class Roster:
         if met is not None and record.life > met and not same_process:
             # In its new life it holds none of the links that it vouched for.
             self.word_gone(record.node_id)
-        known_as = buried if before is None else before.incarnation
+        known_as = (buried or 0) if before is None else before.incarnation
         self._tell_returned(member, known_as, status)
-        if record.extended and record.incarnation < (known_as or 0):
-            self.doubt(record.node_id, known_as or 0)
+        if record.extended and record.incarnation < known_as:
+            self.doubt(record.node_id, known_as)
         if record.extended and before is not None:
             self.dispute(link, record, before)
+            if record.gossip_endpoint is None and record.life > before.life:
+                # News of a life that begins while we look on may be far ahead of what we heard.
+                over = record.life - 1 if same_process else before.incarnation
+                self._rumors.tell_over(record.node_id, over)
         return True
+
+    def told_of_linked(self, record: PeerRecord) -> None:
+        """A peer names a member that we hold a link to: it can refute what it did not say (M2)."""
+        for link in self._links.to(record.node_id):
+            said = link.record
+            if not link.extended or said is None:
+                continue
+            self.dispute(link, said, record)
+            if record.life <= said.life and record.incarnation > said.incarnation:
+                self._outrun(link, record)
 
     def dispute(self, link: Link, said: PeerRecord, told: PeerRecord) -> None:
         """Hand to the member of a link what is told of its id, if that is not what it said (K3).
@@ -73,26 +87,38 @@ class Roster:
         Somebody told of a later life and was wrong, or another node uses this very one. It is
         handed over again after a while if the member does not begin another life.
         """
-        now, last = self._context.now.monotonic, link.disputed_at
         its_own = told.life <= said.life and not told.is_another(said)
-        if its_own or told.life > self._context.latest_refutable:
+        if its_own or told.life > self._context.latest(Ahead.TOLD):
             return
-        if last is None or now - last >= DISPUTED_AGAIN:
-            link.disputed_at = now
+        if self._is_due(link.disputed_at):
+            link.disputed_at = self._context.now.monotonic
             self._rumors.dispute(link, told)
+
+    def _outrun(self, link: Link, told: PeerRecord) -> None:
+        """Hand to the member of a link a later incarnation of its life, which counts elsewhere.
+
+        It takes a later one, or roots would differ. Mostly it told us of that a moment later.
+        """
+        refutable = told.incarnation <= self._context.latest(Ahead.REFUTED)
+        if refutable and self._is_due(link.outrun_at):
+            link.outrun_at = self._context.now.monotonic
+            self._rumors.dispute(link, told)
+
+    def _is_due(self, last: float | None) -> bool:
+        return last is None or self._context.now.monotonic - last >= DISPUTED_AGAIN
 
     def doubt(self, node_id: str, incarnation: int) -> None:
         """Let a member refute a later incarnation than it says it has.
 
         That is of a life that is over, or of another who used its id (K3).
         """
-        if incarnation <= self._context.latest_refutable:
+        if incarnation <= self._context.latest(Ahead.TOLD):
             self._rumors.accuse(node_id, incarnation)
 
-    def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
+    def _tell_returned(self, member: Member, known_as: int, status: Status | None) -> None:
         """Tell others of a later life; let this one refute what they were told of it."""
         self._rumors.forget(member.record.node_id)
-        if known_as is None or not member.record.extended:
+        if not known_as or not member.record.extended:
             return
         if member.record.incarnation > known_as:
             self._rumors.tell(member, Standing.ALIVE)
@@ -165,7 +191,8 @@ class Roster:
             if self._members.crowded:
                 # Others know the incarnation from news, and perhaps not whose it is.
                 self._rumors.name(said.node_id, said.node_id)
-        if link.record != before or member.status is Status.INACTIVE:
+        later = incarnation > member.record.incarnation
+        if link.record != before or member.status is Status.INACTIVE or not later:
             self.introduced(link, link.record, same_process=True)
             return
         self._members.renew(member, incarnation)
@@ -199,7 +226,9 @@ class Roster:
     def wants_word(self) -> bool:
         """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
         return any(
-            not self._links.linked(member.record.node_id) and not self.is_vouched_for(member)
+            member.status is not Status.INACTIVE
+            and not self._links.linked(member.record.node_id)
+            and not self.is_vouched_for(member)
             for member in self._members.undialable()
         )
 
@@ -249,9 +278,6 @@ class Roster:
 
         `pass_on`: name it to others, if it is news here.
         """
-        for link in self._links.to(record.node_id):
-            if link.extended and link.record is not None:
-                self.dispute(link, link.record, record)
         if self._links.linked(record.node_id):
             return
         buried = self._members.graves.incarnation(record.node_id)

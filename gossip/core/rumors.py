@@ -51,8 +51,9 @@ class Rumors:
         """By node id: of each member the newest alone."""
         self._accusations: dict[str, int] = {}
         """By node id: the incarnation in which others were told to suspect it."""
-        self._disputes: dict[LinkId, PeerRecord] = {}
-        """What somebody said of the id of the member of this link, and that one did not."""
+        self._disputes: dict[tuple[LinkId, int], PeerRecord] = {}
+        """What somebody said of the id of the member of this link, of this life of it, and that one
+        did not."""
         self._newcomers: dict[str, str] = {}
         """By node id: who named it. Everybody names a newcomer to everybody else once (L1)."""
         self._renewed = False
@@ -62,13 +63,27 @@ class Rumors:
     def tell(self, member: Member, standing: Standing) -> None:
         """A member changed."""
         record = member.record
-        if record.extended:
+        if not record.extended:
+            self.forget(record.node_id)
+        elif self._is_known_by_name(member) and standing is Standing.ALIVE:
+            self.name(record.node_id, record.node_id)
+        else:
             self._add(NewsItem(record.node_id, record.incarnation, standing))
             if standing is Standing.SUSPECT and self._members.crowded:
                 # Its own link may not be among those on which news goes out.
                 self.accuse(record.node_id, record.incarnation)
-        else:
-            self.forget(record.node_id)
+
+    def _is_known_by_name(self, member: Member) -> bool:
+        """Whether others know this one, of a crowd, through those alone who hold a link to it (M8).
+
+        That it lives would be news to everybody else of a life in which it had an address.
+        """
+        return self._members.crowded and member.record.gossip_endpoint is None
+
+    def tell_over(self, node_id: str, incarnation: int) -> None:
+        """A member began a life without an address: in a crowd few hear of more than this."""
+        if self._members.crowded:
+            self._add(NewsItem(node_id, incarnation, Standing.DEAD))
 
     def tell_buried(self, node_id: str, incarnation: int) -> None:
         """Somebody names a member that we buried: who holds a link to it lets it refute that."""
@@ -86,7 +101,7 @@ class Rumors:
 
     def dispute(self, link: Link, record: PeerRecord) -> None:
         """Hand to the member of this link what somebody else said of its id (K3)."""
-        self._disputes[link.id] = record
+        self._disputes[link.id, record.life] = record
         self._soon()
 
     def name(self, node_id: str, source: str) -> None:
@@ -143,7 +158,7 @@ class Rumors:
         self._name_newcomers()
         for node_id, incarnation in list(self._accusations.items()):
             self._hand_over(node_id, incarnation)
-        for link_id, record in list(self._disputes.items()):
+        for (link_id, _), record in list(self._disputes.items()):
             self._hand_over_record(link_id, record)
         if len(news) < len(fresh) or self._accusations or self._disputes:
             self._soon()
@@ -179,10 +194,9 @@ class Rumors:
 
     def _hand_over_record(self, link_id: LinkId, record: PeerRecord) -> None:
         link = self._links.get(link_id)
-        if link is None:
-            del self._disputes[link_id]
-        elif link.introduced:
-            del self._disputes[link_id]
+        if link is None or link.introduced:
+            del self._disputes[link_id, record.life]
+        if link is not None and link.introduced:
             for frame in exchanges.members([record], self._context.config.limits):
                 self._context.send([link], frame)
 

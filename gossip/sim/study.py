@@ -192,7 +192,7 @@ class _Run:
         cluster, began = self._cluster, self._cluster.now
         before = inf
         while cluster.now - began < _AT_REST_WITHIN:
-            sent = self._sent_in(_LULL)
+            _, sent = self._sent_in(_LULL)
             if sent >= _FALLS * before and cluster.now - began >= _SETTLE:
                 self._study.settled = cluster.now - began
                 self._tell(f"at rest {self._study.settled:.0f} s later")
@@ -200,27 +200,26 @@ class _Run:
             before = sent
         self._tell(f"traffic still falls after {_AT_REST_WITHIN:.0f} s")
 
-    def _sent_in(self, seconds: float) -> float:
-        """Bytes that all send in so many seconds from now, headers included."""
+    def _sent_in(self, seconds: float) -> tuple[int, int]:
+        """Frames and bytes, headers included, that all send in so many seconds from now."""
         traffic = self._cluster.world.network.traffic
         frames, sent = traffic.frames, traffic.bytes
         self._cluster.run(seconds)
-        return traffic.bytes - sent + HEADERS * (traffic.frames - frames)
+        frames = traffic.frames - frames
+        return frames, traffic.bytes - sent + HEADERS * frames
 
     def _all_listed(self) -> bool:
         return all(host.node.listed >= self._plan.nodes - 1 for host in self._cluster.up)
 
     def _watch(self) -> None:
         cluster, plan, study = self._cluster, self._plan, self._study
-        traffic, end = cluster.world.network.traffic, cluster.now + plan.quiet
-        frames, sent = traffic.frames, traffic.bytes
         self._ran = plan.nodes * plan.quiet
         if plan.churn:
+            end = cluster.now + plan.quiet
             cluster.world.scheduler.after(30 / plan.churn, self._crash, end)
-        cluster.run(plan.quiet)
-        frames, sent = traffic.frames - frames, traffic.bytes - sent
+        frames, sent = self._sent_in(plan.quiet)
         each = max(self._ran, 1e-9)
-        study.frames, study.bytes = frames / each, (sent + HEADERS * frames) / each
+        study.frames, study.bytes = frames / each, sent / each
         if plan.churn:
             cluster.run(_AWAY + _SETTLE)
         self._count_notices()

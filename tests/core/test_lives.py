@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from gossip.core.context import CloseCode
 from gossip.core.effects import Effect
 from gossip.core.events import IncarnationKept
 from gossip.core.members import PeerRecord
@@ -13,6 +14,9 @@ from tests.support.crowd import crowd, filled, linked, listing, record
 from tests.support.frames import MOVED, WALL, Frame, endpoint, exchange, heartbeat
 from tests.support.frames import names as discovery
 from tests.support.news import kept, named, news, out_of_reach, told
+
+DAY = 86_400_000
+"""Milliseconds: the allowed skew."""
 
 
 def known(subject: Subject, node_id: str) -> PeerRecord:
@@ -121,7 +125,6 @@ def test_k3_who_is_named_in_a_life_that_is_not_its_own_is_told_so_once() -> None
     "said",
     [
         {},
-        {"incarnation": WALL + 5, "life": WALL},
         {"incarnation": WALL - 1, "gossipEndpoint": MOVED},
         {"gossipEndpoint": None},
     ],
@@ -129,6 +132,41 @@ def test_k3_who_is_named_in_a_life_that_is_not_its_own_is_told_so_once() -> None
 )
 def test_k3_what_a_member_said_itself_is_not_handed_to_it(said: dict[str, Any]) -> None:
     assert disputed(said) == []
+
+
+@pytest.mark.parametrize("life", [WALL, WALL - 5], ids=["its-own", "an-earlier"])
+def test_m2_a_later_incarnation_than_a_member_said_is_handed_to_it_now_and_then(life: int) -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    for _ in range(2):
+        for _ in range(3):
+            listing(subject, 1, "a", "b", incarnation=WALL + 5, life=life)
+        [handed] = names(subject.wait(1.0), 2)
+        assert (handed["id"], handed["incarnation"]) == ("b", WALL + 5)
+        subject.hear(int(DISPUTED_AGAIN), a=1, b=2)
+
+
+@pytest.mark.parametrize(("beyond", "is_handed"), [(0, True), (1_000, False)])
+def test_m2_a_member_is_handed_no_incarnation_that_it_could_not_refute(
+    beyond: int, *, is_handed: bool
+) -> None:
+    subject = filled(5)
+    subject.wait(1.0)
+    subject.lose(2, CloseCode.ENOUGH)
+    ahead = subject.wall + DAY * 3 // 4 + beyond
+    subject.receive(1, news("a", ["b", ahead, "alive"]))
+    subject.joined(3, "b")
+    subject.wait(0.1)
+    listing(subject, 1, "a", "b", incarnation=ahead, life=WALL)
+    handed = [peer["id"] for peer in names(subject.wait(0.1), 3)]
+    assert ("b" in handed) == is_handed
+
+
+def test_k3_in_a_mesh_as_well_a_member_is_handed_what_is_told_of_it() -> None:
+    subject = linked("a", "b")
+    subject.wait(1.0)
+    listing(subject, 1, "a", "b", incarnation=WALL + 5, gossipEndpoint=MOVED)
+    assert [peer["id"] for peer in names(subject.wait(1.0), 2)] == ["b"]
 
 
 def test_k3_who_goes_on_as_if_nothing_was_said_is_told_again() -> None:
@@ -183,6 +221,7 @@ def test_m1_no_record_counts_that_its_member_could_not_refute(
     # The number may be further ahead, since only the member itself says that it lives.
     subject.receive(1, news("a", ["m1", subject.wall + half + 5_000, "alive"]))
     lives = {"incarnation": subject.wall + half + 5_000, "life": subject.wall + half + beyond}
+    listing(subject, 1, "a", "m1", gossipEndpoint=address, **lives)
     listing(subject, 2, "b", "m1", gossipEndpoint=address, **lives)
     assert (known(subject, "m1").life != WALL) == counts
 
@@ -238,9 +277,9 @@ def accused(*said: dict[str, Any], also: list[Frame] | None = None) -> Subject:
 
 def test_k3_who_is_named_in_a_life_that_is_not_its_own_takes_a_later_one() -> None:
     subject = accused({"incarnation": WALL + 500_000, "life": WALL + 400_000})
-    assert me(subject).incarnation == me(subject).life == WALL + 400_001
+    assert me(subject).incarnation == me(subject).life == WALL + 500_001
     [beat] = [frame for frame in sent(subject.wait(0.1), 1) if "incarnation" in frame["data"]]
-    assert beat["data"]["incarnation"] == WALL + 400_001
+    assert beat["data"]["incarnation"] == WALL + 500_001
 
 
 def test_k3_a_life_is_taken_beyond_all_that_we_said_and_heard() -> None:
@@ -293,7 +332,6 @@ def test_k3_who_is_in_our_life_at_another_address_is_another() -> None:
         {"gossipEndpoint": f"ws://{ME}.example:3001/ws"},
         {"gossipEndpoint": None},
         {"incarnation": WALL - 5, "gossipEndpoint": MOVED},
-        {"incarnation": WALL + 5, "life": WALL - 5, "gossipEndpoint": MOVED},
     ],
     ids=str,
 )
@@ -302,6 +340,23 @@ def test_k3_what_we_said_ourselves_is_no_reason(said: dict[str, Any]) -> None:
     if said["gossipEndpoint"] not in (None, MOVED):
         said = {"gossipEndpoint": ours}
     assert me(accused(said)).incarnation == WALL
+
+
+@pytest.mark.parametrize("life", [WALL, WALL - 5], ids=["ours", "an-earlier"])
+def test_m1_a_later_incarnation_that_others_hold_of_us_is_gone_beyond(life: int) -> None:
+    subject = accused({"incarnation": WALL + 500_000, "life": life, "gossipEndpoint": None})
+    assert (me(subject).incarnation, me(subject).life) == (WALL + 500_001, WALL)
+
+
+@pytest.mark.parametrize(("beyond", "incarnation"), [(0, 1), (1, None)])
+def test_m1_what_is_told_of_us_is_gone_beyond_up_to_three_quarters_of_the_skew(
+    beyond: int, incarnation: int | None
+) -> None:
+    subject = linked("a")
+    most = subject.wall + DAY * 3 // 4
+    said = record(ME, incarnation=most + beyond, life=WALL, gossipEndpoint=None)
+    effects = subject.receive(1, exchange("a", "members", peers=[said]))
+    assert kept(effects) == ([] if incarnation is None else [most + incarnation])
 
 
 def test_k3_a_life_that_nobody_could_go_beyond_is_refused() -> None:

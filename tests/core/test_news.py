@@ -2,6 +2,7 @@
 
 import pytest
 
+from gossip.core.context import CloseCode
 from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, IncarnationKept
 from tests.support.core import ME, Subject, dials, notices, remembered, sent
@@ -12,7 +13,7 @@ from tests.support.frames import (
     heartbeat,
     join,
 )
-from tests.support.news import kept, named, news, told, unlinked, without_buried
+from tests.support.news import kept, news, told, unlinked, without_buried
 
 DAY = 86_400_000
 """Milliseconds: the allowed skew."""
@@ -161,13 +162,24 @@ def test_m1_a_join_of_a_later_life_ends_a_suspicion_by_news() -> None:
 
 
 @pytest.mark.parametrize("standing", ["suspect", "dead"])
-def test_m1_what_is_listed_can_be_doubted_whatever_its_clock(standing: str) -> None:
+def test_m1_what_a_member_said_can_be_doubted_whatever_its_clock(standing: str) -> None:
     subject = Subject(max_clock_skew=300.0)
     subject.joined(1, "a")
     ahead = WALL + 180_000
-    subject.receive(1, named("a", "n", incarnation=ahead))
+    subject.joined(2, "n", incarnation=ahead)
+    subject.lose(2, CloseCode.ENOUGH)
+    assert subject.statuses()["n"] == "active"
     subject.receive(1, news("a", ["n", ahead, standing]))
     assert subject.statuses()["n"] == "suspected"
+
+
+@pytest.mark.parametrize("standing", ["suspect", "dead"])
+def test_m1_in_what_others_made_up_nobody_is_doubted_who_could_not_refute_it(standing: str) -> None:
+    subject = unlinked()
+    ahead = subject.wall + DAY * 23 // 24
+    subject.receive(1, news("a", ["b", ahead, "alive"]))
+    subject.receive(1, news("a", ["b", ahead, standing]))
+    assert (subject.statuses()["b"], subject.refused["incarnation"]) == ("active", 1)
 
 
 def test_plain_peers_keep_no_incarnation_that_others_name() -> None:

@@ -90,6 +90,24 @@ def test_m8_a_peer_whose_link_broke_is_asked_for_its_word_again() -> None:
     assert subject.statuses() == {"a": "active", "n": "active"}
 
 
+def test_m5_who_is_asked_for_its_word_is_not_asked_twice_as_roots_differ() -> None:
+    subject = out_of_reach()
+    subject.lose(1)
+    subject.accept(2)
+    effects = subject.receive(2, join("a", mroot={"n": 9, "sum": "0" * 16}))
+    frames = [frame["data"] for frame in sent(effects + subject.wait(1.0), 2)]
+    assert frames.count({"x": "members"}) == 1
+
+
+def test_m8_nobody_is_asked_for_who_left() -> None:
+    subject = out_of_reach()
+    subject.receive(1, news("a", ["n", WALL, "left"]))
+    subject.lose(1)
+    subject.accept(2)
+    effects = subject.receive(2, join("a"))
+    assert {"x": "members"} not in [frame["data"] for frame in sent(effects, 2)]
+
+
 def test_m8_nobody_is_asked_where_all_are_in_reach() -> None:
     subject = out_of_reach()
     effects = subject.joined(2, "b")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from gossip.dashboard.words import REFUSED
 
-CORE = Path(__file__).parents[2] / "gossip" / "core"
+PROJECT = Path(__file__).parents[2]
+CORE = PROJECT / "gossip" / "core"
 COUNTED = re.compile(
     r"""(?: \.refuse\( | \bfault\(link,\s | (?:Frame|Envelope|Entry)Fault\( ) "([a-z-]+)\"""",
     re.VERBOSE,
@@ -22,3 +23,11 @@ def test_every_reason_for_refusing_input_has_words() -> None:
     counted = set(COUNTED.findall(sources)) | COMPUTED
     assert counted - REFUSED.keys() == set()
     assert REFUSED.keys() - counted - {"value-json", "value-size", "depth"} == set()
+
+
+def test_the_documentation_names_the_same_reasons() -> None:
+    document = (PROJECT / "docs" / "operations.md").read_text()
+    rows = re.findall(
+        r"^\| `([a-z-]+)` \| (.+) \|$", document.split("## What is refused")[1], re.MULTILINE
+    )
+    assert dict(rows) == REFUSED

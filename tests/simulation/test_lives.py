@@ -6,11 +6,12 @@ import msgspec
 import pytest
 
 from gossip.core.events import FrameReceived
+from gossip.core.members import Status
 from gossip.core.node import Node
 from gossip.sim.cluster import Cluster, url_of
 from gossip.sim.conditions import Conditions
 from tests.support.crowd import record
-from tests.support.frames import exchange
+from tests.support.frames import Frame, exchange, heartbeat
 
 CALM = Conditions(latency=0.02, jitter=0.01)
 SIZE = 60
@@ -18,10 +19,14 @@ MOVED = tuple(f"n{number:03}" for number in range(5, 45))
 """More than are named on where a peer answers with them."""
 
 
-def formed() -> Cluster:
-    cluster = Cluster(1, SIZE, conditions=CALM, bootstraps=2)
+EVIL = "ws://evil.example:3000/ws"
+
+
+def formed(*unreachable: str) -> Cluster:
+    cluster = Cluster(1, SIZE, conditions=CALM, bootstraps=2, unreachable=unreachable)
     cluster.start(apart=0.05)
-    cluster.wait_for(cluster.complete, within=20, every=0.5)
+    if not unreachable:
+        cluster.wait_for(cluster.complete, within=20, every=0.5)
     cluster.run(20)
     return cluster
 
@@ -54,6 +59,26 @@ def wrong(cluster: Cluster, names: tuple[str, ...]) -> set[tuple[str, str]]:
             if view.record.node_id == name
         ]
     }
+
+
+def believed_at(cluster: Cluster, name: str, url: str) -> list[str]:
+    """Who lists this member as active at this address."""
+    return [
+        host.name
+        for host in cluster.up
+        for view in host.node.members()
+        if (view.record.node_id, view.record.gossip_endpoint, view.status)
+        == (name, url, Status.ACTIVE)
+    ]
+
+
+def lie(cluster: Cluster, liar: str, frame: Frame) -> None:
+    """Let all peers of a node hear this from it."""
+    said = json.dumps(frame).encode()
+    for host in cluster.up:
+        for link in node_of(cluster, host.name)._context.links.best():
+            if link.peer == liar and host.process is not None:
+                host.process.feed(FrameReceived(link.id, said))
 
 
 def roots(cluster: Cluster) -> int:
@@ -93,13 +118,68 @@ def test_m2_an_address_that_somebody_made_up_lasts_no_longer_than_it_takes_to_re
     cluster.restart(victim)
     cluster.run(20)
     life = node_of(cluster, victim)._context.me.life
-    said = record(victim, incarnation=life + ahead, gossipEndpoint="ws://evil.example:3000/ws")
-    frame = json.dumps(exchange(liar, "members", peers=[said])).encode()
-    for host in cluster.up:
-        for link in node_of(cluster, host.name)._context.links.best():
-            if link.peer == liar and host.process is not None:
-                host.process.feed(FrameReceived(link.id, frame))
+    said = record(victim, incarnation=life + ahead, gossipEndpoint=EVIL)
+    lie(cluster, liar, exchange(liar, "members", peers=[said]))
     believed = len(wrong(cluster, (victim,)))
     assert (believed > 0) == (ahead > 0), "of the life that it said itself nobody is told another"
     cluster.wait_for(lambda: not wrong(cluster, (victim,)), within=10, every=0.5)
     assert (node_of(cluster, victim)._context.me.life > life) == (ahead > 0)
+
+
+@pytest.mark.parametrize("ending", ["killed", "stopped"])
+def test_m8_who_comes_back_without_an_address_is_believed_at_the_old_one_by_nobody(
+    ending: str,
+) -> None:
+    cluster = formed()
+    name = "n020"
+    host = cluster.hosts[name]
+    if ending == "killed":
+        cluster.kill(name)
+    else:
+        cluster.stop(name)
+    cluster.run(1)
+    del cluster.world.network._names[url_of(name)]
+    host.config = msgspec.structs.replace(host.config, gossip_endpoint=None)
+    cluster.restart(name)
+    cluster.wait_for(lambda: not believed_at(cluster, name, url_of(name)), within=5, every=0.5)
+    cluster.wait_for(lambda: roots(cluster) == 1, within=5, every=0.5)
+    for _ in range(20):
+        cluster.run(10)
+        assert (believed_at(cluster, name, url_of(name)), roots(cluster)) == ([], 1)
+
+
+def test_m8_an_address_made_up_of_whom_nobody_can_dial_is_believed_by_nobody_for_long() -> None:
+    victim, liar = "n020", "n007"
+    cluster = formed(victim)
+    life = node_of(cluster, victim)._context.me.life
+    said = record(victim, incarnation=life + 3_600_000, gossipEndpoint=EVIL)
+    lie(cluster, liar, exchange(liar, "members", peers=[said]))
+    assert believed_at(cluster, victim, EVIL)
+    cluster.wait_for(lambda: not believed_at(cluster, victim, EVIL), within=5, every=0.5)
+    cluster.wait_for(lambda: roots(cluster) == 1, within=5, every=0.5)
+    cluster.run(200)
+    assert (believed_at(cluster, victim, EVIL), roots(cluster)) == ([], 1)
+
+
+def test_m2_that_somebody_made_up_a_later_incarnation_keeps_tables_apart_for_a_minute_at_most() -> (
+    None
+):
+    cluster = formed()
+    victim, liar = "n020", "n007"
+    told = node_of(cluster, victim)._context.me.incarnation + 3_600_000
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "alive"]]))
+    cluster.run(5)
+    cluster.wait_for(lambda: roots(cluster) == 1, within=60, every=1.0)
+    assert node_of(cluster, victim)._context.me.incarnation > told
+
+
+def test_m1_nobody_is_suspected_of_what_it_could_not_refute() -> None:
+    cluster = formed()
+    victim, liar = "n020", "n007"
+    told = node_of(cluster, victim)._context.me.incarnation + 23 * 3_600_000
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "alive"]]))
+    cluster.run(5)
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "suspect"]]))
+    for _ in range(10):
+        cluster.run(10)
+        assert cluster.complete()

@@ -146,6 +146,8 @@ class Rumors:
     def flush(self) -> None:
         """Tell what nobody was told yet; come back if that was too much for one frame."""
         self._timer_set = False
+        # Before the news, which may be that an earlier life of who is named is over.
+        self._name_newcomers()
         fresh = [rumor for rumor in self._rumors.values() if not rumor.told]
         news = self._take(fresh)
         links = [link for link in self._links.best() if link.extended]
@@ -155,7 +157,6 @@ class Rumors:
             self._send(links, news)
         elif news:
             self._send(self._some(links), news)
-        self._name_newcomers()
         for node_id, incarnation in list(self._accusations.items()):
             self._hand_over(node_id, incarnation)
         for (link_id, _), record in list(self._disputes.items()):

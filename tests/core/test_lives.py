@@ -19,12 +19,6 @@ DAY = 86_400_000
 """Milliseconds: the allowed skew."""
 
 
-def known(subject: Subject, node_id: str) -> PeerRecord:
-    """What the node under test believes of this member."""
-    [found] = [view.record for view in subject.node.members() if view.record.node_id == node_id]
-    return found
-
-
 def me(subject: Subject) -> PeerRecord:
     return subject.node.overview(subject.now).me
 
@@ -53,14 +47,14 @@ def test_l1_another_life_of_a_member_is_named_on(life: int, *, is_named: bool) -
     subject.wait(1.0)
     listing(subject, 1, "a", "m1", incarnation=WALL + 5, life=life)
     assert bool(names(subject.wait(0.1), 2)) == is_named
-    assert (known(subject, "m1").incarnation, known(subject, "m1").life) == (WALL + 5, life)
+    assert (subject.record("m1").incarnation, subject.record("m1").life) == (WALL + 5, life)
 
 
 def test_m1_in_another_life_a_member_is_elsewhere_whatever_news_told_since() -> None:
     subject = crowd(30)
     subject.receive(1, news("a", ["m1", WALL + 9, "alive"]))
     listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=MOVED)
-    found = known(subject, "m1")
+    found = subject.record("m1")
     assert (found.gossip_endpoint, found.life, found.incarnation) == (MOVED, WALL + 5, WALL + 9)
 
 
@@ -69,7 +63,7 @@ def test_m1_within_a_life_nobody_moves(incarnation: int) -> None:
     subject = crowd(30)
     listing(subject, 1, "a", "m1", incarnation=WALL + 5)
     listing(subject, 2, "b", "m1", incarnation=incarnation, life=WALL + 5, gossipEndpoint=MOVED)
-    assert known(subject, "m1").gossip_endpoint == endpoint("m1")
+    assert subject.record("m1").gossip_endpoint == endpoint("m1")
 
 
 def test_a1_tables_that_know_other_lives_are_not_the_same() -> None:
@@ -97,7 +91,7 @@ def test_m1_a_life_counts_though_its_incarnation_was_known() -> None:
     subject = crowd(30)
     subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL))
     subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL + 6))
-    assert known(subject, "a").life == WALL + 6
+    assert subject.record("a").life == WALL + 6
 
 
 # What is told of a member and it did not say
@@ -111,7 +105,7 @@ def disputed(*said: dict[str, Any]) -> list[Frame]:
     for changes in said:
         listing(subject, 1, "a", "b", **changes)
         handed += names(subject.wait(1.0), 2)
-        assert known(subject, "b").gossip_endpoint == endpoint("b"), "it says so itself"
+        assert subject.record("b").gossip_endpoint == endpoint("b"), "it says so itself"
     return handed
 
 
@@ -197,7 +191,7 @@ def test_m1_an_earlier_life_has_its_incarnation_though_its_record_does_not_count
     subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
     subject.lose(2)
     subject.receive(1, heartbeat("a", incarnation=WALL + 6, life=WALL))
-    found = known(subject, "a")
+    found = subject.record("a")
     assert (found.incarnation, found.life, found.gossip_endpoint) == (WALL + 6, WALL + 5, MOVED)
 
 
@@ -223,7 +217,7 @@ def test_m1_no_record_counts_that_its_member_could_not_refute(
     lives = {"incarnation": subject.wall + half + 5_000, "life": subject.wall + half + beyond}
     listing(subject, 1, "a", "m1", gossipEndpoint=address, **lives)
     listing(subject, 2, "b", "m1", gossipEndpoint=address, **lives)
-    assert (known(subject, "m1").life != WALL) == counts
+    assert (subject.record("m1").life != WALL) == counts
 
 
 def test_k3_another_life_of_its_own_may_be_disputed_again() -> None:
@@ -241,7 +235,32 @@ def test_k3_who_joins_in_an_earlier_life_than_was_told_is_handed_the_later_one()
     listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=MOVED)
     effects = subject.joined(50, "m1") + subject.wait(0.1)
     assert MOVED in [peer["gossipEndpoint"] for peer in names(effects, 50)]
-    assert known(subject, "m1").gossip_endpoint == endpoint("m1")
+    assert subject.record("m1").gossip_endpoint == endpoint("m1")
+
+
+def test_m1_a_life_said_on_its_own_link_counts_whatever_incarnation_others_told() -> None:
+    subject = crowd(30)
+    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive"]))
+    subject.joined(50, "m1")
+    subject.wait(1.0)
+    effects = subject.receive(50, heartbeat("m1", incarnation=WALL + 50, life=WALL + 50))
+    assert (subject.record("m1").life, subject.record("m1").incarnation) == (
+        WALL + 50,
+        WALL + 5_000,
+    )
+    assert [peer["life"] for peer in names(effects + subject.wait(0.1), 1)] == [WALL + 50]
+
+
+def test_m1_a_plain_peer_keeps_no_incarnation_that_somebody_made_up() -> None:
+    subject = linked("a")
+    subject.plain(2, "p")
+    before = subject.node._context.members.root(me(subject))
+    subject.lose(2)
+    subject.receive(1, named("a", "p", incarnation=WALL + 5))
+    subject.wait(1.0)
+    subject.plain(3, "p")
+    assert (subject.record("p").incarnation, subject.record("p").extended) == (0, False)
+    assert subject.node._context.members.root(me(subject)) == before
 
 
 def test_k3_what_was_told_is_not_handed_over_on_a_link_that_is_gone() -> None:
@@ -467,7 +486,7 @@ def test_m1_a_refutation_hides_no_later_life() -> None:
     subject = linked("a")
     subject.receive(1, heartbeat("a", incarnation=WALL + 9, life=WALL))
     subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
-    found = known(subject, "a")
+    found = subject.record("a")
     assert (found.gossip_endpoint, found.life, found.incarnation) == (MOVED, WALL + 5, WALL + 9)
 
 
@@ -476,7 +495,7 @@ def test_m1_an_earlier_life_counts_no_more_however_often_it_joins() -> None:
     subject.joined(2, "a", incarnation=WALL + 5, gossipEndpoint=MOVED)
     for link in 3, 4:
         subject.joined(link, "a")
-        assert known(subject, "a").gossip_endpoint == MOVED
+        assert subject.record("a").gossip_endpoint == MOVED
 
 
 @pytest.mark.parametrize(("address", "stays"), [(endpoint("m1"), True), (MOVED, False)])

@@ -5,7 +5,15 @@ from gossip.core.events import DialFailed, Started
 from gossip.core.members import PeerRecord
 from tests.support.core import Subject, dials, kinds, notices, pushed, remembered, sent
 from tests.support.crowd import ENOUGH, crowd, filled, listing
-from tests.support.frames import WALL, endpoint, exchange, join, message, plain_join
+from tests.support.frames import (
+    WALL,
+    endpoint,
+    exchange,
+    heartbeat,
+    join,
+    message,
+    plain_join,
+)
 from tests.support.news import named, news, out_of_reach, told, unlinked, without_buried
 
 # Members that nobody can dial
@@ -34,6 +42,64 @@ def test_m8_in_a_crowd_they_are_listed_beside_who_holds_a_link_to_them() -> None
     effects += subject.hear(60, b=2, **{f"m{number}": 10 + number for number in range(5)})
     assert "nat" not in subject.statuses()
     assert all(node_id != "nat" for _, node_id in notices(effects))
+
+
+def test_m8_in_a_crowd_it_takes_two_to_say_that_an_address_is_gone() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    gone = {"gossipEndpoint": None, "incarnation": WALL + 5}
+    listing(subject, 1, "a", "m1", **gone)
+    listing(subject, 1, "a", "m1", **gone)
+    listing(subject, 2, "b", "m1", **gone | {"incarnation": WALL + 6})
+    assert subject.record("m1").gossip_endpoint == endpoint("m1")
+    effects = listing(subject, 2, "b", "m1", **gone) + subject.wait(0.1)
+    assert (subject.record("m1").gossip_endpoint, subject.record("m1").life) == (
+        None,
+        WALL + 5,
+    )
+    assert told(effects) == [], "it is no news of the life in which it had one"
+
+
+def test_m8_of_a_member_that_is_suspected_two_words_say_that_it_lives_without_an_address() -> None:
+    subject = crowd(30)
+    subject.wait(1.0)
+    subject.receive(1, news("a", ["m1", WALL, "suspect"]))
+    for link, peer in ((1, "a"), (2, "b")):
+        assert subject.statuses()["m1"] == "suspected"
+        listing(subject, link, peer, "m1", gossipEndpoint=None, incarnation=WALL + 5)
+    assert subject.statuses()["m1"] == "active"
+
+
+def test_m8_in_a_crowd_who_begins_a_life_without_an_address_is_told_to_be_dead_in_the_last() -> (
+    None
+):
+    subject = crowd(30)
+    subject.wait(1.0)
+    effects = subject.joined(50, "m1", gossipEndpoint=None, incarnation=WALL + 500)
+    assert told(effects + subject.wait(0.1), 1) == [["m1", WALL, "dead"]]
+    # One that it begins while it runs may be beyond what others were told.
+    effects = subject.receive(50, heartbeat("m1", incarnation=WALL + 900, life=WALL + 900))
+    assert told(effects + subject.wait(0.1), 1) == [["m1", WALL + 899, "dead"]]
+
+
+def test_m8_in_a_mesh_that_a_member_without_an_address_lives_is_news() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "n", gossipEndpoint=None)
+    subject.wait(1.0)
+    effects = subject.receive(2, heartbeat("n", incarnation=WALL + 5, life=WALL + 5))
+    assert told(effects + subject.wait(0.1), 1) == [["n", WALL + 5, "alive"]]
+
+
+def test_m8_in_a_crowd_who_holds_a_link_to_a_member_without_an_address_names_it_again() -> None:
+    subject = crowd(30)
+    subject.joined(50, "n", gossipEndpoint=None)
+    subject.wait(1.0)
+    effects = subject.receive(50, heartbeat("n", incarnation=WALL + 5, life=WALL))
+    effects += subject.wait(0.1)
+    assert told(effects, 1) == []
+    [frame] = [frame["data"] for frame in sent(effects, 1) if frame["type"] == "sync"]
+    assert [(peer["id"], peer["incarnation"]) for peer in frame["peers"]] == [("n", WALL + 5)]
 
 
 def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:

@@ -43,6 +43,7 @@ from gossip.core.events import (
     TimerFired,
     WriteRequested,
 )
+from gossip.core.members import PeerRecord
 from gossip.core.node import Node
 from tests.support.frames import WALL, Frame, heartbeat, join, plain_join
 
@@ -201,6 +202,11 @@ class Subject:
     def value(self, key: str) -> bytes | None:
         entry = self.node.get(key)
         return None if entry is None else entry.value
+
+    def record(self, node_id: str) -> PeerRecord:
+        """What it believes of this member."""
+        [found] = [view.record for view in self.node.members() if view.record.node_id == node_id]
+        return found
 
     def statuses(self) -> dict[str, str]:
         """The members, each with its status."""

@@ -220,7 +220,7 @@ def test_m1_a_later_life_that_could_not_be_refuted_is_not_listed() -> None:
     subject = crowd(30)
     listing(subject, 1, "a", "m1", incarnation=2**53 - 1, gossipEndpoint="ws://evil/ws")
     assert subject.refused["incarnation"] == 1
-    [kept] = [view.record for view in subject.node.members() if view.record.node_id == "m1"]
+    kept = subject.record("m1")
     assert (kept.incarnation, kept.gossip_endpoint) == (WALL, endpoint("m1"))
 
 
@@ -228,7 +228,7 @@ def test_m1_who_is_here_itself_knows_its_address_best_and_refutes_a_later_life()
     subject = crowd(30)
     listing(subject, 1, "a", "m1", incarnation=WALL + 9, gossipEndpoint="ws://evil/ws")
     effects = subject.joined(50, "m1") + subject.wait(0.1)
-    [kept] = [view.record for view in subject.node.members() if view.record.node_id == "m1"]
+    kept = subject.record("m1")
     assert (kept.incarnation, kept.gossip_endpoint) == (WALL + 9, endpoint("m1"))
     told = [frame["data"].get("news") for frame in sent(effects, 50)]
     assert [["m1", WALL + 9, "suspect"]] in told

@@ -251,6 +251,16 @@ def test_m1_a_life_said_on_its_own_link_counts_whatever_incarnation_others_told(
     assert [peer["life"] for peer in names(effects + subject.wait(0.1), 1)] == [WALL + 50]
 
 
+def test_m1_a_life_that_is_said_on_two_links_lowers_no_incarnation() -> None:
+    subject = crowd(30)
+    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive"]))
+    subject.joined(50, "m1")
+    subject.joined(51, "m1")
+    for link in (50, 51):
+        subject.receive(link, heartbeat("m1", incarnation=WALL + 50, life=WALL + 50))
+    assert subject.record("m1").incarnation == WALL + 5_000
+
+
 def test_m1_a_plain_peer_keeps_no_incarnation_that_somebody_made_up() -> None:
     subject = linked("a")
     subject.plain(2, "p")

@@ -169,9 +169,9 @@ GOSSIP_PROBE_INTERVAL = Variable(
     kind=kinds.integer(_SHORTEST_TIME, _HOUR),
     default="1000",
     unit="ms",
-    description="Each time one silent peer is asked whether it is there; without an answer, from it"
-    " or through others, it is suspected one to two of them later, where much is lost up to four."
-    " Longer than four round trips.",
+    description="Each time one silent peer is asked whether it is there, all in turn; without an"
+    " answer, from it or through others, it is suspected one to two of them later, where much is"
+    " lost up to four. Longer than four round trips.",
     source="rule M4, as in SWIM",
 )
 GOSSIP_MAX_MESSAGE_HISTORY = Variable(

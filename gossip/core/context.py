@@ -28,18 +28,13 @@ class CloseCode:
 
 
 class Ahead:
-    """Shares of the allowed skew by which an incarnation may be ahead of our clock (M1).
-
-    From one to the next a quarter is left for what clocks differ by: what others tell of a member
-    it can refute, and its refutation is believed.
-    """
+    """Shares of the allowed skew by which an incarnation may be ahead of the clock (M1)."""
 
     TOLD = 0.5
-    """What a peer tells of another member: that it failed, or where it is."""
-    REFUTED = 0.75
-    """What is told of us, and we refute."""
+    """What a peer tells of another, and what we refute if it is told of us: with one bound for both
+    each can refute what is told of it, and whoever was told believes that."""
     SAID = 1.0
-    """What a member says of itself, and what is passed on of that as `alive`."""
+    """What a member says of itself."""
 
 
 def following(due: float, period: float, now: float, periods: int = 1) -> float:

@@ -128,6 +128,8 @@ class Membership:
         if record.extended:
             # Not before our own `join` is out, which counts as much as theirs.
             self._repair.with_roots(lambda _: self._settle_duplicates(record.node_id))
+            if first and self._members.crowded:
+                self._repair.with_roots(lambda _: self._vouch(link))
             if first and self._roster.wants_word():
                 # Equal roots would tell nothing of who holds which links.
                 self._naming.ask(link)
@@ -149,6 +151,12 @@ class Membership:
         ]
         for frame in context.encoder.discovery(named, context.now.wall, context.updates):
             context.send([link], frame)
+
+    def _vouch(self, link: Link) -> None:
+        """Tell a new peer of a crowd to whom, that nobody can dial, we hold links (M8)."""
+        hidden = (member.record.node_id for member in self._members.undialable())
+        if not link.closing:
+            self._naming.name(link, [node_id for node_id in hidden if self._links.linked(node_id)])
 
     def _announce(self, record: PeerRecord) -> None:
         """Tell plain peers of a newcomer that nobody told us of, in their own way."""

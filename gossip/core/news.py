@@ -60,7 +60,7 @@ class News:
     def heard(self, link: Link, items: tuple[NewsItem, ...]) -> None:
         """Items that came from a linked extended peer."""
         for item in items:
-            if item.incarnation > self._latest(item):
+            if item.incarnation > max(self._latest(item.node_id), self._held(item.node_id)):
                 self._context.refuse("incarnation")
             elif item.node_id == self._config.node_id:
                 self._heard_of_ourselves(item)
@@ -69,16 +69,22 @@ class News:
             else:
                 self._heard_suspect(link, item)
 
-    def _latest(self, item: NewsItem) -> int:
-        """The latest incarnation of which this is believed (M1)."""
-        if item.standing is Standing.ALIVE:
-            return self._context.latest(Ahead.SAID)
-        if item.node_id == self._config.node_id:
-            return max(self._context.latest(Ahead.REFUTED), self._context.me.incarnation)
-        member = self._members.get(item.node_id)
-        # In what it said itself it can be doubted whatever its clock, not in what others made up.
-        said = 0 if member is None else member.met or 0
-        return max(self._context.latest(Ahead.TOLD), said)
+    def _held(self, node_id: str) -> int:
+        """The incarnation that we hold of it: in that one it can be doubted whatever its clock."""
+        if node_id == self._config.node_id:
+            return self._context.me.incarnation
+        member = self._members.get(node_id)
+        return 0 if member is None else member.record.incarnation
+
+    def _latest(self, node_id: str) -> int:
+        """The latest incarnation that is believed if others tell of it (M1).
+
+        By the member's own clock, where we know it: it would refuse to refute a later one.
+        """
+        member = self._members.get(node_id)
+        ahead = 0 if member is None else member.skew or 0
+        told, said = self._context.latest(Ahead.TOLD), self._context.latest(Ahead.SAID)
+        return min(told + ahead, said)
 
     def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
         member = self._members.get(node_id)
@@ -113,7 +119,7 @@ class News:
         peer = link.peer or ""
         member = self._members.get(record.node_id)
         known = PeerRecord(node_id=record.node_id) if member is None else member.record
-        latest = self._context.latest(Ahead.TOLD)
+        latest = self._latest(record.node_id)
         if record.incarnation > max(latest, known.incarnation) or (
             record.life > max(latest, known.life)
         ):
@@ -158,7 +164,7 @@ class News:
         What we say of ourselves counts again when we have an incarnation beyond that, and a life
         if it was one.
         """
-        me, latest = self._context.me, self._context.latest(Ahead.REFUTED)
+        me, latest = self._context.me, self._context.latest(Ahead.TOLD)
         if me.life < record.life <= latest or record.is_another(me):
             self._another = max(self._another, record.life)
         if me.incarnation < record.incarnation <= latest:

@@ -99,7 +99,7 @@ class Roster:
 
         It takes a later one, or roots would differ. Mostly it told us of that a moment later.
         """
-        refutable = told.incarnation <= self._context.latest(Ahead.REFUTED)
+        refutable = told.incarnation <= self._context.latest(Ahead.TOLD)
         if refutable and self._is_due(link.outrun_at):
             link.outrun_at = self._context.now.monotonic
             self._rumors.dispute(link, told)
@@ -219,9 +219,12 @@ class Roster:
     def word_gone(self, holder: str) -> None:
         """A peer that may have vouched for others is gone, or has begun a new life."""
         for member in self._members:
-            if holder in member.holders and not member.hearsay:
-                others = tuple(other for other in member.holders if other != holder)
-                self._members.hold(member, others)
+            if not member.hearsay:
+                self._word_back(member, holder)
+
+    def _word_back(self, member: Member, holder: str) -> None:
+        if holder in member.holders:
+            self._members.hold(member, tuple(o for o in member.holders if o != holder))
 
     def wants_word(self) -> bool:
         """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
@@ -235,8 +238,12 @@ class Roster:
     def accused(self, member: Member, item: NewsItem, *, by: str) -> None:
         """A peer suspects a member, or says that it left: so do we, until it refutes that.
 
-        Of the same incarnation, `left` alone is news of who is suspected (M1).
+        Of the same incarnation, `left` alone is news of who is suspected (M1). In a crowd a member
+        that nobody can dial is here on the word of some, and this one takes its own back (M8).
         """
+        if self._members.crowded and member.record.gossip_endpoint is None:
+            self._word_back(member, by)
+            return
         before, left = member.status, item.standing is Standing.LEFT
         rank = _RANKS[Status.INACTIVE if left else Status.SUSPECTED]
         if (item.incarnation, rank) <= (member.record.incarnation, _RANKS[before]):

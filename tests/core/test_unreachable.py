@@ -1,9 +1,11 @@
 """Members that nobody can dial, and members that we cannot reach (M7, M8)."""
 
+import pytest
+
 from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, Started
 from gossip.core.members import PeerRecord
-from tests.support.core import Subject, dials, kinds, notices, pushed, remembered, sent
+from tests.support.core import ME, Subject, dials, kinds, notices, pushed, remembered, sent
 from tests.support.crowd import ENOUGH, crowd, filled, listing
 from tests.support.frames import (
     WALL,
@@ -100,6 +102,50 @@ def test_m8_in_a_crowd_who_holds_a_link_to_a_member_without_an_address_names_it_
     assert told(effects, 1) == []
     [frame] = [frame["data"] for frame in sent(effects, 1) if frame["type"] == "sync"]
     assert [(peer["id"], peer["incarnation"]) for peer in frame["peers"]] == [("n", WALL + 5)]
+
+
+@pytest.mark.parametrize("standing", ["suspect", "dead", "left"])
+def test_m8_in_a_crowd_who_accuses_such_a_member_takes_its_word_back(standing: str) -> None:
+    subject = filled(5)
+    subject.wait(1.0)
+    others = {f"m{number}": 10 + number for number in range(5)}
+    for link, peer in ((1, "a"), (2, "b")):
+        listing(subject, link, peer, "nat", gossipEndpoint=None)
+    for link, peer in ((1, "a"), (10, "m0")):
+        effects = subject.receive(link, news(peer, ["nat", WALL, standing]))
+        assert told(effects + subject.wait(0.1)) == []
+    subject.hear(60, a=1, b=2, **others)
+    assert subject.statuses()["nat"] == "active", "for b stands by it"
+    subject.receive(2, news("b", ["nat", WALL, standing]))
+    effects = subject.hear(60, a=1, b=2, **others)
+    assert "nat" not in subject.statuses()
+    assert all(node_id != "nat" for _, node_id in notices(effects))
+
+
+def test_m8_in_a_crowd_such_a_member_that_was_linked_to_us_is_dropped_and_not_given_up() -> None:
+    subject = filled(5)
+    subject.joined(50, "nat", gossipEndpoint=None)
+    others = {f"m{number}": 10 + number for number in range(5)}
+    subject.lose(50)
+    effects = subject.hear(90, a=1, b=2, **others)
+    kinds_of = [kind for kind, node_id in notices(effects) if node_id == "nat"]
+    assert kinds_of == [NoticeKind.PEER_SUSPECTED]
+    effects += subject.hear(60, a=1, b=2, **others)
+    assert "nat" not in subject.statuses()
+    assert ["nat", WALL, "dead"] not in told(effects)
+    listing(subject, 1, "a", "nat", gossipEndpoint=None)
+    assert subject.statuses()["nat"] == "active"
+
+
+def test_m8_a_new_peer_of_a_crowd_is_told_to_whom_we_hold_links() -> None:
+    subject = filled(5)
+    subject.joined(50, "nat", gossipEndpoint=None)
+    listing(subject, 1, "a", "far", gossipEndpoint=None)
+    subject.wait(1.0)
+    effects = subject.joined(60, "m20")
+    frames = [frame["data"] for frame in sent(effects, 60)]
+    named = [peer["id"] for data in frames for peer in data.get("peers", ())]
+    assert (frames[0]["nodeId"], named) == (ME, ["nat"])
 
 
 def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:

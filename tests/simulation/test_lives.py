@@ -5,6 +5,7 @@ import json
 import msgspec
 import pytest
 
+from gossip.core.effects import NoticeKind
 from gossip.core.events import FrameReceived
 from gossip.core.members import Status
 from gossip.core.node import Node
@@ -173,13 +174,38 @@ def test_m2_that_somebody_made_up_a_later_incarnation_keeps_tables_apart_for_a_m
     assert node_of(cluster, victim)._context.me.incarnation > told
 
 
-def test_m1_nobody_is_suspected_of_what_it_could_not_refute() -> None:
+@pytest.mark.parametrize("hours", [11, 23])
+@pytest.mark.parametrize("standing", ["alive", "suspect"])
+def test_m1_who_was_told_of_from_the_future_is_known_while_it_lives_and_no_longer(
+    hours: int, standing: str
+) -> None:
     cluster = formed()
-    victim, liar = "n020", "n007"
-    told = node_of(cluster, victim)._context.me.incarnation + 23 * 3_600_000
-    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "alive"]]))
+    victim, late = "n020", "n059"
+    cluster.kill(late)
+    cluster.run(100)
+    context = node_of(cluster, victim)._context
+    told = context.me.incarnation + hours * 3_600_000
+    liar = context.links.best()[0].peer or ""
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, standing]]))
     cluster.run(5)
     lie(cluster, liar, heartbeat(liar, news=[[victim, told, "suspect"]]))
-    for _ in range(10):
-        cluster.run(10)
-        assert cluster.complete()
+    cluster.run(50)
+    assert cluster.complete()
+    cluster.restart(late, keep_disk=False)
+    cluster.wait_for(cluster.complete, within=5, every=0.5)
+    cluster.kill(victim)
+    cluster.run(120)
+    assert all(view.record.node_id != victim for host in cluster.up for view in host.node.members())
+
+
+@pytest.mark.parametrize("seed", range(1, 3))
+def test_m8_no_member_without_an_address_is_given_up_because_some_were_cut_off(seed: int) -> None:
+    hidden = tuple(f"n{number:03}" for number in range(10, 20))
+    cluster = Cluster(seed, SIZE, conditions=CALM, bootstraps=2, unreachable=hidden)
+    cluster.start(apart=0.05)
+    cluster.run(20)
+    cluster.partition(list(hidden[:5]))
+    cluster.run(10)
+    cluster.heal()
+    cluster.run(120)
+    assert cluster.notices(NoticeKind.PEER_REMOVED) == []

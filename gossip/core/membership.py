@@ -154,9 +154,9 @@ class Membership:
 
     def _vouch(self, link: Link) -> None:
         """Tell a new peer of a crowd to whom, that nobody can dial, we hold links (M8)."""
-        hidden = (member.record.node_id for member in self._members.undialable())
         if not link.closing:
-            self._naming.name(link, [node_id for node_id in hidden if self._links.linked(node_id)])
+            hidden = self._members.undialable()
+            self._naming.name(link, [member.record.node_id for member in hidden])
 
     def _announce(self, record: PeerRecord) -> None:
         """Tell plain peers of a newcomer that nobody told us of, in their own way."""

@@ -78,7 +78,7 @@ class Roster:
             if not link.extended or said is None:
                 continue
             self.dispute(link, said, record)
-            if record.life <= said.life and record.incarnation > said.incarnation:
+            if record.incarnation > said.incarnation:
                 self._outrun(link, record)
 
     def dispute(self, link: Link, said: PeerRecord, told: PeerRecord) -> None:
@@ -95,7 +95,7 @@ class Roster:
             self._rumors.dispute(link, told)
 
     def _outrun(self, link: Link, told: PeerRecord) -> None:
-        """Hand to the member of a link a later incarnation of its life, which counts elsewhere.
+        """Hand to the member of a link a later incarnation, which counts elsewhere.
 
         It takes a later one, or roots would differ. Mostly it told us of that a moment later.
         """

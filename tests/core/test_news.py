@@ -173,7 +173,7 @@ def test_m1_what_a_member_said_can_be_doubted_whatever_its_clock(standing: str) 
     assert subject.statuses()["n"] == "suspected"
 
 
-@pytest.mark.parametrize("ahead", [-5_000, 5_000])
+@pytest.mark.parametrize("ahead", [-5_000, 5_000, DAY // 2])
 @pytest.mark.parametrize(("beyond", "counts"), [(0, True), (1, False)])
 def test_m1_what_others_tell_counts_as_far_as_the_clock_of_the_member_goes(
     ahead: int, beyond: int, *, counts: bool
@@ -186,6 +186,16 @@ def test_m1_what_others_tell_counts_as_far_as_the_clock_of_the_member_goes(
     said = subject.wall + DAY // 2 + ahead + beyond
     subject.receive(1, news("a", ["b", said, "alive"]))
     assert (subject.record("b").incarnation == said) == counts
+
+
+def test_m1_a_member_that_is_ahead_by_all_time_moves_no_bound_beyond_the_allowed_skew() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.joined(2, "b")
+    subject.receive(2, heartbeat("b", timestamp=2**53 - 1))
+    subject.lose(2, CloseCode.ENOUGH)
+    subject.receive(1, news("a", ["b", subject.wall + DAY + 1, "alive"]))
+    assert subject.record("b").incarnation == WALL
 
 
 def test_plain_peers_keep_no_incarnation_that_others_name() -> None:

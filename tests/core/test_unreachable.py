@@ -6,7 +6,7 @@ from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, Started
 from gossip.core.members import PeerRecord
 from tests.support.core import ME, Subject, dials, kinds, notices, pushed, remembered, sent
-from tests.support.crowd import ENOUGH, crowd, filled, listing
+from tests.support.crowd import ENOUGH, crowd, filled, linked, listing
 from tests.support.frames import (
     WALL,
     endpoint,
@@ -146,6 +146,14 @@ def test_m8_a_new_peer_of_a_crowd_is_told_to_whom_we_hold_links() -> None:
     frames = [frame["data"] for frame in sent(effects, 60)]
     named = [peer["id"] for data in frames for peer in data.get("peers", ())]
     assert (frames[0]["nodeId"], named) == (ME, ["nat"])
+
+
+def test_m8_in_a_mesh_a_new_peer_finds_out_by_roots() -> None:
+    subject = linked("a")
+    subject.joined(50, "nat", gossipEndpoint=None)
+    subject.wait(1.0)
+    frames = [frame["data"] for frame in sent(subject.joined(60, "b"), 60)]
+    assert all("peers" not in data for data in frames)
 
 
 def test_m8_one_that_has_links_enough_is_not_ours_to_judge() -> None:

@@ -233,10 +233,13 @@ def _heartbeat(data: _Object, timestamp: object, limits: Limits) -> Heartbeat:
 
 def _news_item(item: object, limits: Limits) -> NewsItem | None:
     match item:
-        case [str(node_id), number, str(word)] if word in _STANDINGS:
-            incarnation = fields.integer(number)
-            if incarnation is not None and fields.is_text(node_id, limits.node_id):
-                return NewsItem(node_id, incarnation, Standing(word))
+        case [str(node_id), number, str(word), *life] if word in _STANDINGS and len(life) < 2:
+            incarnation, begun = fields.integer(number), fields.integer(life[0] if life else number)
+            if incarnation is None or begun is None or begun > incarnation:
+                return None
+            if fields.is_text(node_id, limits.node_id):
+                other = None if begun == incarnation else begun
+                return NewsItem(node_id, incarnation, Standing(word), other)
     return None
 
 

@@ -94,7 +94,8 @@ class Encoder:
         if pulled:
             data["pulled"] = pulled[: self._config.limits.pulled]
         if news:
-            data["news"] = news[: self._config.limits.news]
+            told = news[: self._config.limits.news]
+            data["news"] = [item[:3] if item.life is None else item for item in told]
         return self._frame(b"heartbeat", to_json(data), 0, now, updates)
 
     def plain_heartbeat(self, now: int, updates: int) -> bytes:

@@ -46,6 +46,8 @@ class NewsItem(NamedTuple):
     node_id: str
     incarnation: int
     standing: Standing
+    life: int | None = None
+    """Of who is alive: that of this incarnation, where it is another number (M1)."""
 
 
 class Join(msgspec.Struct, frozen=True):

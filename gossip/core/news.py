@@ -60,12 +60,14 @@ class News:
     def heard(self, link: Link, items: tuple[NewsItem, ...]) -> None:
         """Items that came from a linked extended peer."""
         for item in items:
-            if item.incarnation > max(self._latest(item.node_id), self._held(item.node_id)):
+            latest = self._context.latest(Ahead.TOLD)
+            if item.incarnation > max(latest, self._held(item.node_id)):
                 self._context.refuse("incarnation")
             elif item.node_id == self._config.node_id:
                 self._heard_of_ourselves(item)
             elif item.standing is Standing.ALIVE:
-                self._heard_alive(link, item.node_id, item.incarnation)
+                life = item.incarnation if item.life is None else item.life
+                self._heard_alive(link, item.node_id, item.incarnation, life)
             else:
                 self._heard_suspect(link, item)
 
@@ -76,17 +78,7 @@ class News:
         member = self._members.get(node_id)
         return 0 if member is None else member.record.incarnation
 
-    def _latest(self, node_id: str) -> int:
-        """The latest incarnation that is believed if others tell of it (M1).
-
-        By the member's own clock, where we know it: it would refuse to refute a later one.
-        """
-        member = self._members.get(node_id)
-        ahead = 0 if member is None else member.skew or 0
-        told, said = self._context.latest(Ahead.TOLD), self._context.latest(Ahead.SAID)
-        return min(told + ahead, said)
-
-    def _heard_alive(self, link: Link, node_id: str, incarnation: int) -> None:
+    def _heard_alive(self, link: Link, node_id: str, incarnation: int, life: int) -> None:
         member = self._members.get(node_id)
         if member is None:
             if self._members.graves.may_return(node_id, incarnation, link.peer or ""):
@@ -95,6 +87,8 @@ class News:
             member.record.extended
             and incarnation > member.record.incarnation
             and not self._links.linked(node_id)
+            # In a crowd a life is told by name: of the one that we know this says nothing (L1).
+            and not (self._members.crowded and life > member.record.life)
         ):
             self._roster.refuted(member, incarnation, link.peer or "")
 
@@ -119,27 +113,19 @@ class News:
         peer = link.peer or ""
         member = self._members.get(record.node_id)
         known = PeerRecord(node_id=record.node_id) if member is None else member.record
-        latest = self._latest(record.node_id)
+        latest = self._context.latest(Ahead.TOLD)
         if record.incarnation > max(latest, known.incarnation) or (
             record.life > max(latest, known.life)
         ):
             self._context.refuse("incarnation")
             return False
-        linked = self._links.linked(record.node_id)
-        if linked:
+        if self._links.linked(record.node_id):
             self._roster.told_of_linked(record)
         elif not self._members.may_hide(record, peer):
             return False
-        hidden = record.gossip_endpoint is None and record.extended
-        if hidden and member is not None:
-            # First, or others were told that it lives of a life in which it had an address.
+        self._heard_alive(link, record.node_id, record.incarnation, record.life)
+        if record.gossip_endpoint is None and record.extended:
             self._roster.vouched_for(record, peer)
-            if record.incarnation > known.incarnation and member.record.extended and not linked:
-                self._roster.refuted(member, record.incarnation, peer)
-        else:
-            self._heard_alive(link, record.node_id, record.incarnation)
-            if hidden:
-                self._roster.vouched_for(record, peer)
         return True
 
     def told(self, link: Link, member: Member, incarnation: int, life: int) -> None:

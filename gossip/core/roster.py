@@ -219,12 +219,9 @@ class Roster:
     def word_gone(self, holder: str) -> None:
         """A peer that may have vouched for others is gone, or has begun a new life."""
         for member in self._members:
-            if not member.hearsay:
-                self._word_back(member, holder)
-
-    def _word_back(self, member: Member, holder: str) -> None:
-        if holder in member.holders:
-            self._members.hold(member, tuple(o for o in member.holders if o != holder))
+            if holder in member.holders and not member.hearsay:
+                others = tuple(other for other in member.holders if other != holder)
+                self._members.hold(member, others)
 
     def wants_word(self) -> bool:
         """Whether a member that nobody can dial is listed for whom nobody vouches any more (M8)."""
@@ -238,12 +235,8 @@ class Roster:
     def accused(self, member: Member, item: NewsItem, *, by: str) -> None:
         """A peer suspects a member, or says that it left: so do we, until it refutes that.
 
-        Of the same incarnation, `left` alone is news of who is suspected (M1). In a crowd a member
-        that nobody can dial is here on the word of some, and this one takes its own back (M8).
+        Of the same incarnation, `left` alone is news of who is suspected (M1).
         """
-        if self._members.crowded and member.record.gossip_endpoint is None:
-            self._word_back(member, by)
-            return
         before, left = member.status, item.standing is Standing.LEFT
         rank = _RANKS[Status.INACTIVE if left else Status.SUSPECTED]
         if (item.incarnation, rank) <= (member.record.incarnation, _RANKS[before]):
@@ -296,12 +289,15 @@ class Roster:
         if record.gossip_endpoint is None and not self._members.graves.may_hide(record.node_id):
             return
         try:
-            new = record.node_id not in self._members
+            known = self._members.get(record.node_id)
+            before = None if known is None else known.record.incarnation
             news = self._members.vouched_for(record, holder, *self._context.now, loopback=loopback)
         except OverflowError:
             self._context.refuse("members-full")
             return
-        if new and not (self._members.crowded and record.gossip_endpoint is None):
+        if known is not None and news and record.incarnation > (before or 0):
+            self.refuted(known, record.incarnation, holder)
+        if known is None and not (self._members.crowded and record.gossip_endpoint is None):
             self._context.notice(NoticeKind.PEER_JOINED, record.node_id, f"by {holder}")
         if news and pass_on:
             self._rumors.name(record.node_id, holder)

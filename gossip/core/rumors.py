@@ -63,22 +63,15 @@ class Rumors:
     def tell(self, member: Member, standing: Standing) -> None:
         """A member changed."""
         record = member.record
-        if not record.extended:
-            self.forget(record.node_id)
-        elif self._is_known_by_name(member) and standing is Standing.ALIVE:
-            self.name(record.node_id, record.node_id)
-        else:
-            self._add(NewsItem(record.node_id, record.incarnation, standing))
+        if record.extended:
+            other = standing is Standing.ALIVE and record.life != record.incarnation
+            life = record.life if other else None
+            self._add(NewsItem(record.node_id, record.incarnation, standing, life))
             if standing is Standing.SUSPECT and self._members.crowded:
                 # Its own link may not be among those on which news goes out.
                 self.accuse(record.node_id, record.incarnation)
-
-    def _is_known_by_name(self, member: Member) -> bool:
-        """Whether others know this one, of a crowd, through those alone who hold a link to it (M8).
-
-        That it lives would be news to everybody else of a life in which it had an address.
-        """
-        return self._members.crowded and member.record.gossip_endpoint is None
+        else:
+            self.forget(record.node_id)
 
     def tell_over(self, node_id: str, incarnation: int) -> None:
         """A member began a life without an address: in a crowd few hear of more than this."""

@@ -97,24 +97,21 @@ class Silence:
         if vouched and member.status is Status.ACTIVE:
             member.silent_since = now
         status = judge(member, linked=linked, vouched=vouched, now=now, config=self._config)
-        # Others may be linked to it, and do not tell us: it is dropped, not given up.
-        few = not linked and self._is_known_to_few(member)
         if status is None:
-            if few and member.status is Status.SUSPECTED:
-                self._members.drop(member)
-            else:
-                self._remove(member)
+            self._remove(member)
+        elif (
+            status is Status.SUSPECTED and member.status is Status.ACTIVE and self._is_gone(member)
+        ):
+            # Whoever holds a link to it is linked to others now.
+            self._members.drop(member)
         elif status is Status.SUSPECTED and member.status is Status.ACTIVE:
-            if few and member.met is None:
-                self._members.drop(member)
-            else:
-                self._roster.suspect(member, "it is silent")
+            self._roster.suspect(member, "it is silent")
         elif member.status is Status.ACTIVE and now - member.stored_at >= STORED_AGAIN:
             self._roster.store(member)
 
-    def _is_known_to_few(self, member: Member) -> bool:
-        """Whether it is a member of a crowd that nobody can dial (M8)."""
-        return self._members.crowded and member.record.gossip_endpoint is None
+    def _is_gone(self, member: Member) -> bool:
+        """Whether, in a crowd, nobody vouches any more for a member that nobody can dial (M8)."""
+        return self._members.crowded and member.met is None
 
     def _remove(self, member: Member) -> None:
         node_id = member.record.node_id

@@ -185,11 +185,11 @@ def test_w8_our_heartbeats() -> None:
     plain = strict_json(encoder().plain_heartbeat(WALL, 4))
     assert plain["ttl"] == 1
     assert plain["data"] == {"timestamp": WALL, "status": "active", "version": 4}
-    news = [NewsItem("a", 5, Standing.SUSPECT)]
+    news = [NewsItem("a", 5, Standing.SUSPECT), NewsItem("b", 5, Standing.ALIVE, 4)]
     frame = encoder().heartbeat(ME, ROOTS, (), news, WALL, 4)
     assert decode(frame, LIMITS).ttl == 0
     assert decode(frame, LIMITS).body == Heartbeat(WALL, ROOTS, (), 7, 5, tuple(news))
-    assert strict_json(frame)["data"]["news"] == [["a", 5, "suspect"]]
+    assert strict_json(frame)["data"]["news"] == [["a", 5, "suspect"], ["b", 5, "alive", 4]]
 
 
 def test_m5_no_more_than_eight_items_of_news_go_into_a_heartbeat() -> None:

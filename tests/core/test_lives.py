@@ -38,7 +38,8 @@ def test_l1_who_comes_back_is_named_again_in_another_life(life: int, *, is_named
     subject.wait(1.0)
     effects = subject.joined(50, "m0", incarnation=WALL + 1, life=life) + subject.wait(0.1)
     assert ("m0" in [peer["id"] for peer in names(effects, 1)]) == is_named
-    assert told(effects, 1)[-1:] == [["m0", WALL + 1, "alive"]], "of either, news tells"
+    other = [] if is_named else [life]
+    assert told(effects, 1)[-1:] == [["m0", WALL + 1, "alive", *other]], "of either, news tells"
 
 
 @pytest.mark.parametrize(("life", "is_named"), [(WALL, False), (WALL + 5, True)])
@@ -52,7 +53,7 @@ def test_l1_another_life_of_a_member_is_named_on(life: int, *, is_named: bool) -
 
 def test_m1_in_another_life_a_member_is_elsewhere_whatever_news_told_since() -> None:
     subject = crowd(30)
-    subject.receive(1, news("a", ["m1", WALL + 9, "alive"]))
+    subject.receive(1, news("a", ["m1", WALL + 9, "alive", WALL]))
     listing(subject, 1, "a", "m1", incarnation=WALL + 5, gossipEndpoint=MOVED)
     found = subject.record("m1")
     assert (found.gossip_endpoint, found.life, found.incarnation) == (MOVED, WALL + 5, WALL + 9)
@@ -239,7 +240,7 @@ def test_k3_who_joins_in_an_earlier_life_than_was_told_is_handed_the_later_one()
 
 def test_m1_a_life_said_on_its_own_link_counts_whatever_incarnation_others_told() -> None:
     subject = crowd(30)
-    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive"]))
+    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive", WALL]))
     subject.joined(50, "m1")
     subject.wait(1.0)
     effects = subject.receive(50, heartbeat("m1", incarnation=WALL + 50, life=WALL + 50))
@@ -252,7 +253,7 @@ def test_m1_a_life_said_on_its_own_link_counts_whatever_incarnation_others_told(
 
 def test_m1_a_life_that_is_said_on_two_links_lowers_no_incarnation() -> None:
     subject = crowd(30)
-    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive"]))
+    subject.receive(1, news("a", ["m1", WALL + 5_000, "alive", WALL]))
     subject.joined(50, "m1")
     subject.joined(51, "m1")
     for link in (50, 51):

@@ -6,6 +6,7 @@ from gossip.core.context import CloseCode
 from gossip.core.effects import NoticeKind
 from gossip.core.events import DialFailed, IncarnationKept
 from tests.support.core import ME, Subject, dials, notices, remembered, sent
+from tests.support.crowd import crowd
 from tests.support.frames import (
     WALL,
     endpoint,
@@ -62,6 +63,21 @@ def test_m1_a_later_incarnation_refutes() -> None:
     effects = subject.receive(1, news("a", ["b", WALL + 1, "alive"]))
     assert notices(effects) == [(NoticeKind.PEER_REFUTED, "b")]
     assert subject.statuses()["b"] == "active"
+
+
+@pytest.mark.parametrize(("count", "counts"), [(12, True), (30, False)], ids=["mesh", "crowd"])
+def test_m1_that_a_later_life_is_alive_says_nothing_of_the_one_that_a_crowd_knows(
+    count: int, *, counts: bool
+) -> None:
+    subject = crowd(count)
+    subject.joined(50, "m1")
+    subject.lose(50, CloseCode.ENOUGH)
+    subject.receive(1, news("a", ["m1", WALL + 5, "alive", WALL]))
+    subject.receive(1, news("a", ["m1", WALL + 9, "suspect"]))
+    subject.receive(1, news("a", ["m1", WALL + 10, "alive", WALL + 1]))
+    assert (subject.statuses()["m1"] == "active") == counts
+    subject.receive(1, news("a", ["m1", WALL + 11, "alive", WALL]))
+    assert subject.statuses()["m1"] == "active"
 
 
 def test_m1_news_of_an_earlier_incarnation_says_nothing() -> None:
@@ -171,31 +187,6 @@ def test_m1_what_a_member_said_can_be_doubted_whatever_its_clock(standing: str) 
     assert subject.statuses()["n"] == "active"
     subject.receive(1, news("a", ["n", ahead, standing]))
     assert subject.statuses()["n"] == "suspected"
-
-
-@pytest.mark.parametrize("ahead", [-5_000, 5_000, DAY // 2])
-@pytest.mark.parametrize(("beyond", "counts"), [(0, True), (1, False)])
-def test_m1_what_others_tell_counts_as_far_as_the_clock_of_the_member_goes(
-    ahead: int, beyond: int, *, counts: bool
-) -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.receive(2, heartbeat("b", timestamp=subject.wall + ahead))
-    subject.lose(2, CloseCode.ENOUGH)
-    said = subject.wall + DAY // 2 + ahead + beyond
-    subject.receive(1, news("a", ["b", said, "alive"]))
-    assert (subject.record("b").incarnation == said) == counts
-
-
-def test_m1_a_member_that_is_ahead_by_all_time_moves_no_bound_beyond_the_allowed_skew() -> None:
-    subject = Subject()
-    subject.joined(1, "a")
-    subject.joined(2, "b")
-    subject.receive(2, heartbeat("b", timestamp=2**53 - 1))
-    subject.lose(2, CloseCode.ENOUGH)
-    subject.receive(1, news("a", ["b", subject.wall + DAY + 1, "alive"]))
-    assert subject.record("b").incarnation == WALL
 
 
 def test_plain_peers_keep_no_incarnation_that_others_name() -> None:
@@ -423,6 +414,10 @@ def test_m1_who_was_buried_and_returns_in_the_same_life_refutes_it() -> None:
     "item",
     [
         ["b", WALL],
+        ["b", WALL, "alive", WALL + 1],
+        ["b", WALL, "alive", "5"],
+        ["b", WALL, "alive", 0],
+        ["b", WALL, "alive", WALL, WALL],
         ["b", True, "suspect"],
         ["b", "5", "suspect"],
         ["b", WALL, "ill"],

@@ -167,8 +167,9 @@ def test_m2_that_somebody_made_up_a_later_incarnation_keeps_tables_apart_for_a_m
 ):
     cluster = formed()
     victim, liar = "n020", "n007"
-    told = node_of(cluster, victim)._context.me.incarnation + 3_600_000
-    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "alive"]]))
+    life = node_of(cluster, victim)._context.me.life
+    told = life + 3_600_000
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, "alive", life]]))
     cluster.run(5)
     cluster.wait_for(lambda: roots(cluster) == 1, within=60, every=1.0)
     assert node_of(cluster, victim)._context.me.incarnation > told
@@ -184,9 +185,9 @@ def test_m1_who_was_told_of_from_the_future_is_known_while_it_lives_and_no_longe
     cluster.kill(late)
     cluster.run(100)
     context = node_of(cluster, victim)._context
-    told = context.me.incarnation + hours * 3_600_000
+    told = context.me.life + hours * 3_600_000
     liar = context.links.best()[0].peer or ""
-    lie(cluster, liar, heartbeat(liar, news=[[victim, told, standing]]))
+    lie(cluster, liar, heartbeat(liar, news=[[victim, told, standing, context.me.life]]))
     cluster.run(5)
     lie(cluster, liar, heartbeat(liar, news=[[victim, told, "suspect"]]))
     cluster.run(50)

@@ -62,7 +62,11 @@ _wire_entry = st.builds(wire, entries) | values
 
 _incarnation = st.sampled_from([WALL, WALL + 1, WALL + 90_000, WALL + 10**9]) | values
 _standing = st.sampled_from(["alive", "suspect", "left", "dead"])
-_news_item = st.tuples(_sender | st.just(ME), _incarnation, _standing).map(list) | values
+_news_item = (
+    st.tuples(_sender | st.just(ME), _incarnation, _standing).map(list)
+    | st.tuples(_sender | st.just(ME), _incarnation, _standing, _incarnation).map(list)
+    | values
+)
 
 
 _frames: st.SearchStrategy[Frame] = st.one_of(

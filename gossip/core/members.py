@@ -252,7 +252,7 @@ class Members:
             self.hold(member, (*others, holder)[-HOLDERS:])
         return news
 
-    def may_hide(self, record: PeerRecord, holder: str) -> bool:
+    def may_lose_address(self, record: PeerRecord, holder: str) -> bool:
         """Whether a peer may name this member if it says that nobody can dial it.
 
         In a crowd it takes two where we know an address: what it could be dialed by is gone then,

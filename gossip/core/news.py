@@ -121,7 +121,7 @@ class News:
             return False
         if self._links.linked(record.node_id):
             self._roster.told_of_linked(record)
-        elif not self._members.may_hide(record, peer):
+        elif not self._members.may_lose_address(record, peer):
             return False
         self._heard_alive(link, record.node_id, record.incarnation, record.life)
         if record.gossip_endpoint is None and record.extended:

@@ -59,16 +59,18 @@ class Roster:
         if met is not None and record.life > met and not same_process:
             # In its new life it holds none of the links that it vouched for.
             self.word_gone(record.node_id)
-        known_as = (buried or 0) if before is None else before.incarnation
+        known_as = buried if before is None else before.incarnation
         self._tell_returned(member, known_as, status)
-        if record.extended and record.incarnation < known_as:
+        if known_as is not None and record.extended and record.incarnation < known_as:
             self.doubt(record.node_id, known_as)
         if record.extended and before is not None:
             self.dispute(link, record, before)
-            if record.gossip_endpoint is None and record.life > before.life:
-                # News of a life that begins while we look on may be far ahead of what we heard.
+            hidden = record.gossip_endpoint is None
+            if hidden and record.life > before.life and self._members.crowded:
+                # Few there hear of more. News of a life that begins while we look on may be far
+                # ahead of what we heard.
                 over = record.life - 1 if same_process else before.incarnation
-                self._rumors.tell_over(record.node_id, over)
+                self._rumors.tell_dead(record.node_id, over)
         return True
 
     def told_of_linked(self, record: PeerRecord) -> None:
@@ -115,10 +117,13 @@ class Roster:
         if incarnation <= self._context.latest(Ahead.TOLD):
             self._rumors.accuse(node_id, incarnation)
 
-    def _tell_returned(self, member: Member, known_as: int, status: Status | None) -> None:
-        """Tell others of a later life; let this one refute what they were told of it."""
+    def _tell_returned(self, member: Member, known_as: int | None, status: Status | None) -> None:
+        """Tell others of a later incarnation than `known_as`; let this one refute what they heard.
+
+        A plain peer was known as 0, an id that is new here as None.
+        """
         self._rumors.forget(member.record.node_id)
-        if not known_as or not member.record.extended:
+        if known_as is None or not member.record.extended:
             return
         if member.record.incarnation > known_as:
             self._rumors.tell(member, Standing.ALIVE)
@@ -282,9 +287,10 @@ class Roster:
             return
         buried = self._members.graves.incarnation(record.node_id)
         if buried is not None and record.incarnation <= buried:
-            # It was us who were away, perhaps; not more often than a mention earns a dial.
+            # It was us who were away, perhaps: who holds a link to it lets it refute that. Not
+            # more often than a mention earns a dial.
             if self._members.graves.earns_dial(record.node_id, self._context.now.monotonic):
-                self._rumors.tell_buried(record.node_id, buried)
+                self._rumors.tell_dead(record.node_id, buried)
             return
         if record.gossip_endpoint is None and not self._members.graves.may_hide(record.node_id):
             return

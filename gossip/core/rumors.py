@@ -73,13 +73,8 @@ class Rumors:
         else:
             self.forget(record.node_id)
 
-    def tell_over(self, node_id: str, incarnation: int) -> None:
-        """A member began a life without an address: in a crowd few hear of more than this."""
-        if self._members.crowded:
-            self._add(NewsItem(node_id, incarnation, Standing.DEAD))
-
-    def tell_buried(self, node_id: str, incarnation: int) -> None:
-        """Somebody names a member that we buried: who holds a link to it lets it refute that."""
+    def tell_dead(self, node_id: str, incarnation: int) -> None:
+        """This incarnation is over, though others may know it; a member can refute that."""
         self._add(NewsItem(node_id, incarnation, Standing.DEAD))
 
     def tell_renewed(self) -> None:

@@ -211,6 +211,14 @@ def test_m1_a_member_that_took_another_incarnation_is_passed_on() -> None:
     assert subject.node.members()[1].record.incarnation == WALL + 5
 
 
+def test_m1_a_plain_peer_that_comes_back_as_one_with_incarnations_is_passed_on() -> None:
+    subject = Subject()
+    subject.joined(1, "a")
+    subject.plain(2, "p")
+    subject.lose(2)
+    assert told(subject.joined(3, "p") + subject.wait(0.1), 1) == [["p", WALL, "alive"]]
+
+
 def test_k3_with_its_incarnation_counts_again_what_a_member_said_of_itself() -> None:
     subject = Subject()
     subject.joined(1, "a")

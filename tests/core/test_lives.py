@@ -6,21 +6,15 @@ import pytest
 
 from gossip.core.context import CloseCode
 from gossip.core.effects import Effect
-from gossip.core.events import IncarnationKept
-from gossip.core.members import PeerRecord
 from gossip.core.roster import DISPUTED_AGAIN
-from tests.support.core import ME, Subject, kinds, sent
-from tests.support.crowd import crowd, filled, linked, listing, record
-from tests.support.frames import MOVED, WALL, Frame, endpoint, exchange, heartbeat
+from tests.support.core import Subject, sent
+from tests.support.crowd import crowd, filled, linked, listing
+from tests.support.frames import MOVED, WALL, Frame, endpoint, heartbeat
 from tests.support.frames import names as discovery
-from tests.support.news import kept, named, news, out_of_reach, told
+from tests.support.news import named, news, out_of_reach, told
 
 DAY = 86_400_000
 """Milliseconds: the allowed skew."""
-
-
-def me(subject: Subject) -> PeerRecord:
-    return subject.node.overview(subject.now).me
 
 
 def names(effects: list[Effect], link: int) -> list[Frame]:
@@ -264,13 +258,13 @@ def test_m1_a_life_that_is_said_on_two_links_lowers_no_incarnation() -> None:
 def test_m1_a_plain_peer_keeps_no_incarnation_that_somebody_made_up() -> None:
     subject = linked("a")
     subject.plain(2, "p")
-    before = subject.node._context.members.root(me(subject))
+    before = subject.node._context.members.root(subject.own())
     subject.lose(2)
     subject.receive(1, named("a", "p", incarnation=WALL + 5))
     subject.wait(1.0)
     subject.plain(3, "p")
     assert (subject.record("p").incarnation, subject.record("p").extended) == (0, False)
-    assert subject.node._context.members.root(me(subject)) == before
+    assert subject.node._context.members.root(subject.own()) == before
 
 
 def test_k3_what_was_told_is_not_handed_over_on_a_link_that_is_gone() -> None:
@@ -288,128 +282,6 @@ def test_k3_plain_peers_have_no_life_to_dispute() -> None:
     subject.wait(1.0)
     effects = listing(subject, 1, "a", "p", gossipEndpoint=MOVED) + subject.wait(1.0)
     assert names(effects, 5) == []
-
-
-# Of ourselves
-
-
-def accused(*said: dict[str, Any], also: list[Frame] | None = None) -> Subject:
-    """A node that was handed what somebody said of its id, and then told other things."""
-    subject = linked("a")
-    subject.wait(1.0)
-    frames = [exchange("a", "members", peers=[record(ME, **changes)]) for changes in said]
-    for frame in frames + (also or []):
-        for incarnation in kept(subject.receive(1, frame) + subject.wait(2.0)):
-            subject.handle(IncarnationKept(incarnation))
-    return subject
-
-
-def test_k3_who_is_named_in_a_life_that_is_not_its_own_takes_a_later_one() -> None:
-    subject = accused({"incarnation": WALL + 500_000, "life": WALL + 400_000})
-    assert me(subject).incarnation == me(subject).life == WALL + 500_001
-    [beat] = [frame for frame in sent(subject.wait(0.1), 1) if "incarnation" in frame["data"]]
-    assert beat["data"]["incarnation"] == WALL + 500_001
-
-
-def test_k3_a_life_is_taken_beyond_all_that_we_said_and_heard() -> None:
-    subject = accused({"incarnation": WALL + 700, "life": WALL + 700})
-    first = me(subject).incarnation
-    assert first >= WALL + 1_000
-    suspicion = news("a", [ME, first + 90_000, "suspect"])
-    stale = exchange("a", "members", peers=[record(ME, incarnation=first + 5)])
-    subject = accused({"incarnation": WALL + 700, "life": WALL + 700}, also=[suspicion, stale])
-    assert me(subject).incarnation == me(subject).life > first + 90_000
-
-
-def test_k3_two_nodes_of_one_id_begin_lives_less_and_less_often() -> None:
-    subject = linked("a")
-    lives = [me(subject).life]
-
-    def argue(seconds: int) -> int:
-        began = len(lives)
-        for _ in range(seconds):
-            said = record(ME, incarnation=lives[-1] + 1, gossipEndpoint=MOVED)
-            effects = subject.receive(1, exchange("a", "members", peers=[said])) + subject.wait(1.0)
-            for incarnation in kept(effects):
-                subject.handle(IncarnationKept(incarnation))
-            if me(subject).life != lives[-1]:
-                lives.append(me(subject).life)
-        return len(lives) - began
-
-    assert argue(10) in (3, 4)
-    assert argue(600) in range(12, 18)
-    # A suspicion is refuted as soon as ever, in the same life.
-    suspicion = news("a", [ME, me(subject).incarnation, "suspect"])
-    [incarnation] = kept(subject.receive(1, suspicion) + subject.wait(2.0))
-    subject.handle(IncarnationKept(incarnation))
-    assert (me(subject).incarnation, me(subject).life) == (incarnation, lives[-1])
-    for incarnation in kept(subject.hear(60, a=1)):
-        subject.handle(IncarnationKept(incarnation))
-        lives.append(incarnation)
-    subject.hear(400, a=1)
-    assert argue(10) in (3, 4), "it was quiet for a while"
-
-
-def test_k3_who_is_in_our_life_at_another_address_is_another() -> None:
-    subject = accused({"gossipEndpoint": MOVED})
-    assert me(subject).life > WALL
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        {"gossipEndpoint": f"ws://{ME}.example:3001/ws"},
-        {"gossipEndpoint": None},
-        {"incarnation": WALL - 5, "gossipEndpoint": MOVED},
-    ],
-    ids=str,
-)
-def test_k3_what_we_said_ourselves_is_no_reason(said: dict[str, Any]) -> None:
-    ours = linked().config.gossip_endpoint
-    if said["gossipEndpoint"] not in (None, MOVED):
-        said = {"gossipEndpoint": ours}
-    assert me(accused(said)).incarnation == WALL
-
-
-@pytest.mark.parametrize("life", [WALL, WALL - 5], ids=["ours", "an-earlier"])
-def test_m1_a_later_incarnation_that_others_hold_of_us_is_gone_beyond(life: int) -> None:
-    subject = accused({"incarnation": WALL + 500_000, "life": life, "gossipEndpoint": None})
-    assert (me(subject).incarnation, me(subject).life) == (WALL + 500_001, WALL)
-
-
-@pytest.mark.parametrize(("beyond", "incarnation"), [(0, 1), (1, None)])
-def test_m1_what_is_told_of_us_is_gone_beyond_up_to_half_of_the_skew(
-    beyond: int, incarnation: int | None
-) -> None:
-    subject = linked("a")
-    most = subject.wall + DAY // 2
-    said = record(ME, incarnation=most + beyond, life=WALL, gossipEndpoint=None)
-    effects = subject.receive(1, exchange("a", "members", peers=[said]))
-    assert kept(effects) == ([] if incarnation is None else [most + incarnation])
-
-
-def test_k3_a_life_that_nobody_could_go_beyond_is_refused() -> None:
-    subject = accused({"incarnation": 2**53 - 1})
-    assert me(subject).incarnation == WALL
-    assert subject.refused["incarnation"] == 1
-
-
-def test_m1_a_suspicion_is_refuted_in_the_same_life() -> None:
-    subject = accused(also=[news("a", [ME, WALL, "suspect"])])
-    assert me(subject).incarnation > WALL
-    assert me(subject).life == WALL
-    beats = [
-        frame["data"] for frame in sent(subject.hear(10, a=1), 1) if "heartbeat" in frame["type"]
-    ]
-    assert {beat["life"] for beat in beats} == {WALL}
-
-
-def test_k3_a_plain_peer_hands_us_no_life() -> None:
-    subject = Subject()
-    subject.plain(1, "p")
-    frame = exchange("p", "members", peers=[record(ME, incarnation=WALL + 5, gossipEndpoint=MOVED)])
-    assert kept(subject.receive(1, frame) + subject.wait(2.0)) == []
-    assert "members" not in kinds(subject.wait(1.0))
 
 
 # Who vouches for whom

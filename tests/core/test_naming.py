@@ -99,7 +99,7 @@ def test_m5_in_a_crowd_a_peer_is_asked_for_what_we_lack() -> None:
     [frame] = sent(subject.receive(1, exchange("a", "root", mroot=root(35))), 1)
     ours = unpack(frame["data"]["cells"], CELL)
     sketch = Sketch(CELLS)
-    own = subject.node.overview(subject.now).me
+    own = subject.own()
     sketch.toggle([own.hash, *map(hashed, NAMES)])
     assert ours == sketch.cells
 

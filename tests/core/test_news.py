@@ -364,7 +364,7 @@ def test_m1_refutations_are_no_more_than_one_a_second() -> None:
     subject.joined(1, "a")
     incarnations = list[int]()
     for _ in range(100):
-        current = subject.node.overview(subject.now).me.incarnation
+        current = subject.own().incarnation
         effects = subject.receive(1, news("a", [ME, current, "suspect"])) + subject.wait(0.1)
         for incarnation in kept(effects):
             incarnations.append(incarnation)

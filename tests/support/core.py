@@ -203,6 +203,10 @@ class Subject:
         entry = self.node.get(key)
         return None if entry is None else entry.value
 
+    def own(self) -> PeerRecord:
+        """What it says of itself."""
+        return self.node.overview(self.now).me
+
     def record(self, node_id: str) -> PeerRecord:
         """What it believes of this member."""
         [found] = [view.record for view in self.node.members() if view.record.node_id == node_id]

@@ -171,7 +171,8 @@ GOSSIP_PROBE_INTERVAL = Variable(
     unit="ms",
     description="Each time one silent peer is asked whether it is there, all in turn; without an"
     " answer, from it or through others, it is suspected one to two of them later, where much is"
-    " lost up to four. Longer than four round trips.",
+    " lost up to four; a node that doubts itself (rule M4) waits up to nine times as long. Longer"
+    " than four round trips.",
     source="rule M4, as in SWIM",
 )
 GOSSIP_MAX_MESSAGE_HISTORY = Variable(

@@ -30,7 +30,7 @@ from tests.benchmarks import (
     spreading,
     throughput,
 )
-from tests.benchmarks.record import Record
+from tests.benchmarks.record import Record, measured_revision
 from tests.soak import record as soaks
 from tests.support.record import read
 from tests.support.revision import ROOT
@@ -62,7 +62,7 @@ def main() -> None:
     if options.write and (options.cases or options.runs < RUNS):
         parser.error(f"--write needs all cases and at least {RUNS} runs")
     names = options.cases or list(CASES)
-    described = machine.describe()
+    described = f"{machine.describe()}; revision {measured_revision()}"
     record = Record(KEPT) if options.write else None
     figures = measure(names, options.runs, record)
     print(described)

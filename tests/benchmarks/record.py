@@ -24,12 +24,17 @@ class Run(msgspec.Struct, frozen=True):
     figures: dict[str, float]
 
 
+def measured_revision() -> str:
+    """The revision of what benchmarks measure and of themselves."""
+    return revision(*_MEASURED)
+
+
 class Record:
     """A file of runs, of which those of this revision on this machine count; with changes, none."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self._revision = revision(*_MEASURED)
+        self._revision = measured_revision()
         self._machine = identify()
 
     def runs(self, case: str) -> list[dict[str, float]]:

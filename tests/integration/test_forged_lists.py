@@ -1,4 +1,4 @@
-"""Lists and news that are made up: no peer's word brings the dead back or keeps anybody out."""
+"""Lists and news that are made up: one liar cannot bring the dead back or keep anybody out."""
 
 import time
 from collections.abc import Iterator

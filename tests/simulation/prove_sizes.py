@@ -2,7 +2,7 @@
 
 python -m tests.simulation.prove_sizes [--seeds 9] [--jobs 2] [--record FILE]
 
-Seeds are cases, see `sizes`; `--seeds 12` runs the largest clusters as well. The tables of
+Seeds are cases, see `sizes`; `--seeds 13` runs the largest clusters as well. The tables of
 `docs/benchmarks.md` are written anew from the record.
 """
 

@@ -37,14 +37,17 @@ crowd-two-parents-to-a-node) in the tree of each writer, where the aim is that o
 lost packet delays fewer. The first writes of each come on all links, for there is no tree yet, \
 and they are among the hundred.
 - **Lost packets.** What follows a lost packet on its connection waits until that is sent again, \
-after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the ways, at 20 % on \
-some hop of most: writes are late, and some come first by a way of more hops. Answers to questions \
-are late as well, so nodes that run are suspected and refute it, and each suspicion and refutation \
-is news to everybody: so what a node sends grows with their number where packets are lost; [what \
-was done about it](decisions.md#answers-have-the-time-that-they-take). Ten nodes list each other \
-later than a hundred then: in a mesh each dials each, so the slowest of 45 dials counts, and the \
-first packet of a connection is sent again after 1, 2 and 4 s; in a crowd the word of others is \
-enough."""
+after 0.2 s, after 0.4 s more, and so on. At 5 % this happens on some of the ways, at 20 % on some \
+hop of most: writes are late, and some come first by a way of more hops. Answers to questions are \
+late as well, so nodes that run are suspected and refute it, and each suspicion and refutation is \
+news to everybody: so what a node sends grows with their number where packets are lost; [what was \
+done about it](decisions.md#answers-have-the-time-that-they-take). Members have up to twice as \
+long for their answers, so a dark host is seen later; last by a list without a link to it that the \
+first news missed, which goes out on five links: it hears of it with a heartbeat, up to ten \
+seconds later. More links at once would help, and cost bytes where there are many suspicions. Ten \
+nodes list each other later than a hundred then: in a mesh each dials each, so the slowest of 45 \
+dials counts, and the first packet of a connection is sent again after 1, 2 and 4 s; in a crowd \
+the word of others is enough."""
 
 _ROWS = (
     Target("formed", "all list all, after the last start", Unit.SECONDS),

@@ -19,7 +19,8 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 def run(lifecycle: Lifecycle) -> int:
     """Live until SIGTERM, SIGINT or a failure; return the exit code.
 
-    Where it is not 0, one line on standard error says why. The second signal kills.
+    Where it is not 0, one line on standard error says why. SIGINT kills after the first signal;
+    SIGTERM does not, since whoever ends a group of processes may send it twice.
     """
     return asyncio.run(_run(lifecycle))
 
@@ -30,8 +31,8 @@ async def _run(lifecycle: Lifecycle) -> int:
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+        loop.remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         told.set()
 
     for number in _SIGNALS:

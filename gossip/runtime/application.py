@@ -102,11 +102,13 @@ def _leaving_first(lifecycle: Lifecycle, drain_for: float) -> Iterator[None]:
                 await serving.drain(drain_for)
             await lifecycle.finish()
         finally:
+            signal.signal(signal.SIGTERM, theirs[signal.SIGTERM])
             signal.raise_signal(number)
 
     def leave(number: int, _frame: FrameType | None) -> None:
-        for each, handler in theirs.items():
-            signal.signal(each, handler)
+        # Whoever ends a group of processes may send SIGTERM twice.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGINT, theirs[signal.SIGINT])
         loop.call_soon_threadsafe(lambda: finishing.append(loop.create_task(finish(number))))
 
     for number in theirs:

@@ -56,8 +56,8 @@ def settle_address(environ: MutableMapping[str, str], arguments: Sequence[str]) 
         given = environ.get(name)
         if given and _plain(given) != _plain(value):
             raise ConfigurationError(
-                f"{name}={given} differs from what daphne will bind, {value}: start it with"
-                f" {'-p' if name == 'PORT' else '-b'} {given}, or unset {name}"
+                f"{name}={given} differs from what daphne will bind, {value}: have"
+                f" {'-p' if name == 'PORT' else '-b'} say the same, or unset {name}"
             )
         environ[name] = given or value
 

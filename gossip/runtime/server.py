@@ -4,7 +4,7 @@
             ─▶ drain ─▶ stop listening ─▶ finish ─▶ close what is left ─▶ end
 
 One task walks this line. The first SIGTERM or SIGINT cancels it wherever it is, and it goes on
-with the second row; the next signal kills the process.
+with the second row; SIGINT kills the process then, SIGTERM, which may come twice, does not.
 """
 
 import asyncio
@@ -191,9 +191,8 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
                 loop.add_signal_handler(number, self._stop_by_signal)
 
     def _stop_by_signal(self) -> None:
-        for number in _SIGNALS:
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.signal(number, signal.SIG_DFL)
+        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         self.stop()
 
     async def _live(self) -> None:

@@ -121,10 +121,21 @@ def test_a_finish_that_takes_too_long_is_broken_off() -> None:
         assert line == "gossipnode: the node did not stop within 0.2 seconds"
 
 
-def test_the_second_signal_kills() -> None:
-    with program("stuck") as process:
+def test_sigterm_may_come_twice() -> None:
+    with program("hangs") as process:
         wait_for(process, "waits")
         process.terminate()
         wait_for(process, "finish")
         process.terminate()
-        assert process.wait(20) == -signal.SIGTERM
+        code, words, (line,) = ended(process)
+        assert (code, words) == (1, ["broken off"])
+        assert line == "gossipnode: the node did not stop within 0.2 seconds"
+
+
+def test_sigint_after_a_signal_kills() -> None:
+    with program("stuck") as process:
+        wait_for(process, "waits")
+        process.terminate()
+        wait_for(process, "finish")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT

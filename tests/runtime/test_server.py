@@ -349,13 +349,18 @@ def test_a_node_that_does_not_stop_is_left_behind() -> None:
         assert "did not stop within" in process.text
 
 
-def test_a_second_signal_ends_it_at_once() -> None:
+@pytest.mark.parametrize(
+    ("second", "code"), [(signal.SIGTERM, 1), (signal.SIGINT, -signal.SIGINT)], ids=["TERM", "INT"]
+)
+def test_sigterm_may_come_twice_and_sigint_ends_it_at_once(
+    second: signal.Signals, code: int
+) -> None:
     with serve("stuck") as (process, port):
         process.child.send_signal(signal.SIGTERM)
         # It listens no more: the first signal has arrived.
         while listens(port):
             pass
-        assert process.stop() == -signal.SIGTERM
+        assert process.stop(second) == code
 
 
 def test_a_failed_node_ends_the_process_with_an_error() -> None:

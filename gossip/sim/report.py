@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from gossip.sim.study import HEADERS, Plan, Study
+from gossip.sim.study import HEADERS, LOOK, LOOK_AT_LISTS, Plan, Study
 
 _WIDTH, _HEIGHT, _MARGIN = 640, 320, 48
 _SHARES = 0.5, 0.9, 0.99, 1.0
@@ -42,6 +42,10 @@ def lines(plan: Plan, study: Study) -> Iterator[str]:
     yield (
         f"  nodes that ran: suspected {study.suspected} times on some list,"
         f" removed {study.removed} times"
+    )
+    yield (
+        f"  looked for writes every {LOOK * 1e3:g} ms, at lists every {LOOK_AT_LISTS * 1e3:g} ms:"
+        " times are exact to that"
     )
 
 

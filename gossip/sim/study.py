@@ -42,8 +42,10 @@ _WRITERS = 5
 _BETWEEN_WRITES = 0.1
 _EVERYWHERE_WITHIN = 30.0
 _NOTICED_WITHIN = 120.0
-_LOOK = 0.005
+LOOK = 0.005
 """Seconds between two looks at who has a write: what times are exact to."""
+LOOK_AT_LISTS = 0.05
+"""Likewise at who lists a node that ended."""
 
 Tell = Callable[[str], None]
 
@@ -273,7 +275,7 @@ class _Run:
     def _see_who_has(self, spreading: dict[bytes, _Spreading]) -> None:
         """Let a little time pass; note where each write arrived, and drop those everywhere."""
         cluster, study = self._cluster, self._study
-        cluster.run(_LOOK)
+        cluster.run(LOOK)
         for name, write in list(spreading.items()):
             taken = cluster.now - write.began
             still = [host for host in write.lacking if cluster.get(host.name, write.key) is None]
@@ -342,7 +344,7 @@ class _Run:
         cluster = self._cluster
         began, unaware, times = cluster.now, list(cluster.up), list[float]()
         while unaware and cluster.now - began < _NOTICED_WITHIN:
-            cluster.run(10 * _LOOK)
+            cluster.run(LOOK_AT_LISTS)
             still = [host for host in unaware if host.node.status_of(name) == "active"]
             times += [cluster.now - began] * (len(unaware) - len(still))
             unaware = still

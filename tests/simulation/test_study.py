@@ -206,6 +206,9 @@ def test_the_figures_are_told_in_words(small: Study) -> None:
     assert "at 100% of the nodes after 55 ms in the median" in text
     assert "hops from the writer to a node: 0 for 12.5%, 1 for 87.5%" in text
     assert "suspected 0 times on some list, removed 0 times" in text
+    assert text.endswith(
+        "looked for writes every 5 ms, at lists every 50 ms: times are exact to that"
+    )
 
 
 def test_the_picture_is_svg_with_a_curve_for_each(small: Study) -> None:

@@ -95,6 +95,7 @@ def _leaving_first(lifecycle: Lifecycle, drain_for: float) -> Iterator[None]:
     loop = asyncio.get_running_loop()
     theirs = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     finishing: list[asyncio.Task[None]] = []
+    ended = False
 
     async def finish(number: int) -> None:
         try:
@@ -102,8 +103,10 @@ def _leaving_first(lifecycle: Lifecycle, drain_for: float) -> Iterator[None]:
                 await serving.drain(drain_for)
             await lifecycle.finish()
         finally:
-            signal.signal(signal.SIGTERM, theirs[signal.SIGTERM])
-            signal.raise_signal(number)
+            # Else the server stopped without waiting for us, and has put other handlers there.
+            if not ended:
+                signal.signal(signal.SIGTERM, theirs[signal.SIGTERM])
+                signal.raise_signal(number)
 
     def leave(number: int, _frame: FrameType | None) -> None:
         # Whoever ends a group of processes may send SIGTERM twice.
@@ -116,6 +119,7 @@ def _leaving_first(lifecycle: Lifecycle, drain_for: float) -> Iterator[None]:
     try:
         yield
     finally:
+        ended = True
         for number, handler in theirs.items():
             signal.signal(number, handler)
 

@@ -102,6 +102,7 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
         reactor.callLater(LOOK_EVERY, self.timeout_checker)
         reactor.callWhenRunning(self._come_alive)
         reactor.run(installSignalHandlers=False)
+        self._let_signals_kill(*_SIGNALS)
         # The `daphne` command exits with 1 where this is set.
         self.abort_start = self.exit_code != 0
         if self._life is not None:
@@ -110,6 +111,7 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
     def stop(self) -> None:
         """Begin to stop in order. Does nothing when that is under way."""
         if self._life is not None and not self._stopping:
+            self._stopping = True
             self._life.cancel()
 
     def create_application(
@@ -191,9 +193,14 @@ class GossipServer(Server):  # type: ignore[misc] # Daphne has no types
                 loop.add_signal_handler(number, self._stop_by_signal)
 
     def _stop_by_signal(self) -> None:
-        asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        self._let_signals_kill(signal.SIGINT)
         self.stop()
+
+    def _let_signals_kill(self, *numbers: signal.Signals) -> None:
+        if self.signal_handlers:
+            for number in numbers:
+                asyncio.get_event_loop().remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
 
     async def _live(self) -> None:
         ports: list[IListeningPort] = []

@@ -1,4 +1,6 @@
-"""Lists and news that are made up: one liar cannot bring the dead back or keep anybody out."""
+"""Lists and news that are made up: one liar cannot bring back a dead node that could
+be dialed, or keep anybody out.
+"""
 
 import time
 from collections.abc import Iterator

@@ -12,6 +12,7 @@ Prints what happens, one line each. MODE says what the node does with a link:
     fail    the node fails with the first frame
     stuck   sends back every frame, and the node does not stop by itself
     mute    sends back every frame, and the node stops without closing links
+    linger  the process stays when the server has ended
 """
 
 import argparse
@@ -19,6 +20,7 @@ import asyncio
 import gc
 import os
 import sys
+import threading
 from collections.abc import Sized
 from pathlib import Path
 
@@ -204,6 +206,9 @@ def main() -> int:
         server.ws_factory.setProtocolOptions(autoPingTimeout=options.ping)
     server.ready_callable = lambda: say(f"listening on {server.listening_addresses[0][1]}")
     server.run()
+    if options.mode == "linger":
+        say("lingers")
+        threading.Event().wait()
     return server.exit_code
 
 

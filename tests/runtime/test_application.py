@@ -21,6 +21,7 @@ class Life:
         self.error = error
         self.failure = asyncio.Event()
         self.taken_over: Exception | None = None
+        self.stuck = False
 
     async def prepare(self) -> None:
         self.calls.append("prepare")
@@ -37,6 +38,8 @@ class Life:
 
     async def finish(self) -> None:
         self.calls.append("finish")
+        if self.stuck:
+            await asyncio.Event().wait()
 
 
 class Host:
@@ -125,6 +128,41 @@ async def test_a_signal_reaches_the_server_after_the_node_finished() -> None:
         await living
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+async def test_sigint_after_a_signal_is_for_the_server_alone() -> None:
+    """It stops without waiting for the node, and what the node does then changes no handler."""
+    host = Host(Life())
+    host.life.stuck = True
+    seen: list[int] = []
+    numbers = signal.SIGTERM, signal.SIGINT
+
+    def handle(number: int, _frame: object) -> None:
+        seen.append(number)
+
+    before = {number: signal.signal(number, handle) for number in numbers}
+    try:
+        host.say("lifespan.startup")
+        living = asyncio.create_task(host.serve("lifespan"))
+        await until(lambda: host.sent)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await until(lambda: host.life.calls[-1] == "finish")
+        assert seen == []
+        os.kill(os.getpid(), signal.SIGINT)
+        await until(lambda: seen)
+        host.life.stuck = False
+        host.say("lifespan.shutdown")
+        await living
+        for number in numbers:
+            signal.signal(number, signal.SIG_IGN)
+        [finishing] = asyncio.all_tasks() - {asyncio.current_task()}
+        finishing.cancel()
+        await asyncio.wait([finishing])
+        assert [signal.getsignal(number) for number in numbers] == [signal.SIG_IGN] * 2
+        assert seen == [signal.SIGINT]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("taken_over", [None, EpochOver(1, 2)])

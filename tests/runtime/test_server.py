@@ -363,6 +363,13 @@ def test_sigterm_may_come_twice_and_sigint_ends_it_at_once(
         assert process.stop(second) == code
 
 
+def test_what_is_left_of_the_process_can_be_ended() -> None:
+    with serve("linger") as (process, _):
+        process.child.send_signal(signal.SIGTERM)
+        process.wait_for("lingers")
+        assert process.stop() == -signal.SIGTERM
+
+
 def test_a_failed_node_ends_the_process_with_an_error() -> None:
     with serve("fail") as (process, port), link(port) as peer:
         peer.send("go")

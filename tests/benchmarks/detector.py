@@ -19,7 +19,8 @@ nothing for five seconds. Nobody who lives may be removed from any list. Suspici
 all lists, for each node and hour; they end with the next frame of who is suspected. "Stalled" is \
 who did nothing then or in the ten seconds before. The last two columns are six minutes of the \
 first seed of each loss, as it is and with self-doubt switched off, which gives others more time \
-where a node may be slow itself: that alone, helpers are asked in both."""
+where a node may be slow itself: that alone, helpers are asked in both, and [no suspicion waits \
+for others](decisions.md#suspicion-shows-at-once) in either."""
 
 _HEADS = (
     *("lost", "seeds", "hours", "removals (aim: 0)", "suspicions of nodes that stalled"),

@@ -73,7 +73,8 @@ goes on. What is measured ends when the last list says so.
 again once it was off the last one.
 - **All list each other**: from the first `/readyz` that says yes until the lists of the others \
 have the node as active, and its own has all of them. Its id is given by `NODE_ID`; its key is \
-another one.
+another one. What the start before it takes is told beside, so that both together are the time \
+from the start of the process.
 - **Two halves**: a proxy before each node, which is what `GOSSIP_PUBLIC_URL` names. Between the \
 halves whatever is sent is lost, and dials are not answered, for a minute in which four writes a \
 second go to each half, half of them to the same keys. At the end of it no list has a node of the \

@@ -65,8 +65,8 @@ class Roster:
             self.doubt(record.node_id, known_as)
         if record.extended and before is not None:
             self.dispute(link, record, before)
-            hidden = record.gossip_endpoint is None
-            if hidden and record.life > before.life and self._members.crowded:
+            begins = before.extended and record.life > before.life
+            if begins and record.gossip_endpoint is None and self._members.crowded:
                 # Few there hear of more. News of a life that begins while we look on may be far
                 # ahead of what we heard.
                 over = record.life - 1 if same_process else before.incarnation

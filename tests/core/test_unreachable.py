@@ -82,6 +82,15 @@ def test_m8_in_a_crowd_who_begins_a_life_without_an_address_is_told_to_be_dead_i
     assert told(effects + subject.wait(0.1), 1) == [["m1", WALL + 899, "dead"]]
 
 
+def test_m8_a_plain_peer_that_comes_back_without_an_address_had_no_life_that_is_over() -> None:
+    subject = crowd(30)
+    subject.plain(50, "p")
+    subject.lose(50)
+    subject.wait(1.0)
+    effects = subject.joined(51, "p", gossipEndpoint=None)
+    assert told(effects + subject.wait(0.1), 1) == [["p", WALL, "alive"]]
+
+
 def test_m8_in_a_mesh_that_a_member_without_an_address_lives_is_news() -> None:
     subject = Subject()
     subject.joined(1, "a")

@@ -32,7 +32,7 @@ with two cores as well."""
 MISSED = """
 ## Aims that are missed, or nearly
 
-Figures of this section were measured once, on such a machine, on 2026-11-29.
+Figures here that stand nowhere else were measured once, on such a machine, on 2026-11-29.
 
 - **Memory of a node**: Python with Django, REST framework, Channels and Daphne in it takes 96 MB, \
 before anything of ours; 68 MB of them with Daphne alone. So the aim cannot be met with what the \
